@@ -1,0 +1,71 @@
+/* batch_internal.h - what a batch is made of; for batch.c, intake.c and document.c only. */
+#ifndef BATCH_BATCH_INTERNAL_H
+#define BATCH_BATCH_INTERNAL_H
+#include <stdatomic.h>
+
+#include "batch/batch.h"
+#include "batch/envelope.h"
+#include "batch/item.h"
+#include "batch/result.h"
+
+struct slot { /* the place of item i's result; written once, read after `missing` has reached 0 */
+	struct span id; /* JSON text, in the body */
+	char *bytes;    /* NULL once filled: brief */
+	size_t len;     /* also the bytes of the budget it holds where `bytes` is there */
+	struct result_brief brief;
+	atomic_bool filled;
+};
+
+struct refusal { /* an item that cannot be a call; kept until batch_start has reported it */
+	struct refusal *next;
+	size_t index, charged;
+	enum item_code code;
+	enum item_reason reason;
+	const char *host; /* in `text`; NULL: none */
+	char text[];      /* message, NUL, host, NUL */
+};
+
+struct document { /* the answer's pieces, and where its reader stands; piece 2i: slot i, 2i+1: what follows it */
+	uint64_t size, piece_pos; /* piece_pos: of piece `piece` */
+	size_t piece;
+	struct buf tail;
+	size_t brief_index; /* whose text `brief` holds, + 1; 0: nobody's */
+	char brief[RESULT_BRIEF_MAX];
+};
+
+struct batch {
+	atomic_uint refs;
+	struct batch_env env; /* references held */
+	struct caller *caller;
+	char *request_id, *body;
+	size_t charged; /* of the budget: body, slots, calls */
+	struct options options;
+	struct defaults defaults;
+	size_t count;
+	struct slot *slots;
+	struct call **calls; /* until they are the pool's */
+	size_t call_count;
+	struct refusal *refusals;
+	size_t refused;
+
+	struct batch_observer observer;
+	uint64_t admitted_us, ended_us;
+	atomic_size_t missing;  /* results, + 1 until batch_start has returned */
+	atomic_size_t rendered; /* bytes of results */
+	atomic_size_t by_code[ITEM_CODE_COUNT];
+	atomic_int cancelled;       /* enum pool_cancel; the first reason */
+	struct pool_group *group;   /* valid while somebody holds it: */
+	atomic_size_t group_holds;  /* whoever drops the last closes it */
+	struct document document;
+};
+
+/* What became of an item: code, reason and message as they stand in the result. */
+struct settled {
+	enum item_code code;
+	enum item_reason reason;
+	const char *message; /* borrowed from the outcome, or static; NULL for a success */
+};
+
+/* Renders the outcome into its slot, or where there is no room leaves it to be rendered briefly; counts the item. */
+void batch_settle(struct batch *batch, size_t index, const struct outcome *outcome, struct settled *ret_settled);
+#endif

@@ -1,0 +1,145 @@
+/* key.c - `batchgate key`: makes an API key, or the hash of one. */
+#include "cli/key.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/digest.h"
+#include "common/mem.h"
+
+enum { EXIT_USAGE = 2, EXIT_FAILED = 3, KEY_MAX_BYTES = 1024, RANDOM_CHARS = 32 /* of 62: 190 bits */ };
+
+static const char usage[] =
+	"usage: batchgate key [--name NAME]   makes a key; NAME is 1 to 64 of A-Z a-z 0-9 . _ -\n"
+	"       batchgate key --hash          reads a key from standard input and prints its SHA-256\n";
+
+struct options {
+	const char *name;
+	bool hash;
+};
+
+static int refuse(const char *what, const char *argument)
+{
+	fprintf(stderr, "batchgate key: %s%s\n%s", what, argument, usage);
+	return EXIT_USAGE;
+}
+
+static bool is_name(const char *name)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	size_t len = strlen(name);
+
+	return len >= 1 && len <= 64 && !name[strspn(name, allowed)] && strcmp(name, "anonymous") != 0;
+}
+
+static int read_options(int argc, char *const *argv, struct options *ret_options)
+{
+	struct options options = {NULL, false};
+
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--hash") == 0)
+			options.hash = true;
+		else if (strncmp(argv[i], "--name=", 7) == 0)
+			options.name = argv[i] + 7;
+		else if (strcmp(argv[i], "--name") == 0 && i + 1 < argc)
+			options.name = argv[++i];
+		else
+			return refuse("what is ", argv[i]);
+	}
+	if (options.hash && options.name)
+		return refuse("--name and --hash do not go together", "");
+	if (options.name && !is_name(options.name))
+		return refuse("not a name: ", options.name);
+	if (!options.name)
+		options.name = "team-a";
+	*ret_options = options;
+	return 0;
+}
+
+/* Base 62 without a bias: bytes past the last whole multiple are thrown again. */
+static bool make_key(char ret_key[RANDOM_CHARS + 4])
+{
+	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	size_t len = 3;
+
+	memcpy(ret_key, "bg_", 3);
+	while (len < RANDOM_CHARS + 3) {
+		uint8_t byte;
+		ssize_t n = getrandom(&byte, 1, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n != 1)
+			return false;
+		if (byte < 62 * 4)
+			ret_key[len++] = digits[byte % 62];
+	}
+	ret_key[len] = '\0';
+	return true;
+}
+
+static int end_output(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	fprintf(stderr, "batchgate key: standard output: %s\n", strerror(errno));
+	return EXIT_FAILED;
+}
+
+static int print_new(const char *name)
+{
+	char key[RANDOM_CHARS + 4], hex[DIGEST_HEX_SIZE];
+	uint8_t digest[DIGEST_BYTES];
+
+	if (!make_key(key)) {
+		fprintf(stderr, "batchgate key: no randomness: %s\n", strerror(errno));
+		return EXIT_FAILED;
+	}
+	digest_sha256(key, strlen(key), digest);
+	digest_hex(digest, hex);
+	printf("key:    %s\nsha256: %s\n\n", key, hex);
+	printf("Give the key to the caller, who sends it as `Authorization: Bearer KEY`. It is shown only now; the\n"
+	       "server keeps its hash. In the configuration file:\n\n");
+	printf("auth:\n  keys:\n    - name: %s\n      sha256: [\"%s\"]\n\n", name, hex);
+	printf("or in the environment:\n\nBATCHGATE_AUTH_KEYS=%s:%s\n", name, hex);
+	mem_wipe(key, sizeof key);
+	return end_output();
+}
+
+static int print_hash(void)
+{
+	char key[KEY_MAX_BYTES + 3], hex[DIGEST_HEX_SIZE];
+	size_t len = fread(key, 1, sizeof key, stdin);
+	uint8_t digest[DIGEST_BYTES];
+
+	if (len > 0 && key[len - 1] == '\n')
+		len--;
+	if (len > 0 && key[len - 1] == '\r')
+		len--;
+	if (len == 0)
+		return refuse("no key on standard input", "");
+	if (len > KEY_MAX_BYTES)
+		return refuse("the key is too long", "");
+	for (size_t i = 0; i < len; i++)
+		if (key[i] <= ' ' || key[i] > '~')
+			return refuse("a key is one line of ASCII without blanks", "");
+	digest_sha256(key, len, digest);
+	digest_hex(digest, hex);
+	mem_wipe(key, sizeof key);
+	printf("%s\n", hex);
+	return end_output();
+}
+
+int key_run(int argc, char *const *argv)
+{
+	struct options options;
+	int code = read_options(argc, argv, &options);
+
+	if (code != 0)
+		return code;
+	return options.hash ? print_hash() : print_new(options.name);
+}

@@ -1,0 +1,20 @@
+# format, format-check, tidy, cppcheck: what they say; image: the container.
+file(GLOB_RECURSE own CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/common/*.[ch] ${PROJECT_SOURCE_DIR}/pool/*.[ch]
+	${PROJECT_SOURCE_DIR}/batch/*.[ch] ${PROJECT_SOURCE_DIR}/server/*.[ch]
+	${PROJECT_SOURCE_DIR}/handlers/*.[ch] ${PROJECT_SOURCE_DIR}/cli/*.[ch]
+	${PROJECT_SOURCE_DIR}/bench/*.[ch] ${PROJECT_SOURCE_DIR}/tests/*.[ch])
+list(FILTER own EXCLUDE REGEX "/node_modules/")
+set(daemon ${own})
+list(FILTER daemon EXCLUDE REGEX "/(tests|bench)/|\\.h$")
+string(REPLACE ";" "\n" own_lines "${own}")
+string(REPLACE ";" "\n" daemon_lines "${daemon}")
+file(WRITE ${PROJECT_BINARY_DIR}/own-files "${own_lines}\n")
+file(WRITE ${PROJECT_BINARY_DIR}/daemon-files "${daemon_lines}\n")
+
+add_custom_target(format COMMAND xargs clang-format -i <${PROJECT_BINARY_DIR}/own-files VERBATIM)
+add_custom_target(format-check COMMAND xargs clang-format --dry-run -Werror <${PROJECT_BINARY_DIR}/own-files VERBATIM)
+add_custom_target(tidy COMMAND xargs -n 1 -P 2 clang-tidy -p ${PROJECT_BINARY_DIR} --quiet
+	--warnings-as-errors=* <${PROJECT_BINARY_DIR}/daemon-files VERBATIM)
+add_custom_target(cppcheck COMMAND sh ${PROJECT_SOURCE_DIR}/scripts/cppcheck.sh ${PROJECT_BINARY_DIR})
+add_custom_target(image COMMAND docker build -t batchgate:${PROJECT_VERSION}
+	-f ${PROJECT_SOURCE_DIR}/docker/Dockerfile ${PROJECT_SOURCE_DIR})

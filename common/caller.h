@@ -1,0 +1,20 @@
+/* caller.h - who asks: an API key's name, or anonymous. The unit of fair turns and of what is allowed.
+ *
+ * Constant after birth; shared by reference count, because a reload replaces the table while batches run. */
+#ifndef COMMON_CALLER_H
+#define COMMON_CALLER_H
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct caller {
+	atomic_uint refs;
+	char *name;  /* "anonymous" where there is no key; two callers of one name are the same caller */
+	bool ad_hoc; /* may POST /v1/batch */
+	bool admin;  /* may read /metrics and /v1/upstreams */
+};
+
+/* NULL without memory; the reference is the asker's. */
+struct caller *caller_new(const char *name, bool ad_hoc, bool admin);
+struct caller *caller_ref(struct caller *caller);
+void caller_unref(struct caller *caller); /* NULL is fine */
+#endif

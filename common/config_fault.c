@@ -1,0 +1,174 @@
+/* config_fault.c - one load of the configuration while it runs: what it makes, where each value came from, what is wrong. */
+#include "common/config_fault.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/utf8.h"
+
+enum { LINE_SIZE = 1024 };
+
+static void add_line(struct config_loading *loading, const char *line)
+{
+	loading->fault_count++;
+	if (loading->fault_count == CONFIG_FAULTS_MAX + 1)
+		buf_adds(loading->faults, "… and more\n");
+	if (loading->fault_count > CONFIG_FAULTS_MAX)
+		return;
+	buf_addf(loading->faults, "%s\n", line);
+}
+
+void config_fault_line(struct config_loading *loading, const char *fmt, ...)
+{
+	char line[LINE_SIZE];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof line, fmt, args);
+	va_end(args);
+	add_line(loading, line);
+}
+
+void config_fault(struct config_loading *loading, struct config_place place, const char *key, const char *fmt, ...)
+{
+	char line[LINE_SIZE], name[CONFIG_NAME_SIZE];
+	va_list args;
+	int len = 0;
+
+	switch (place.kind) {
+	case CONFIG_FROM_DEFAULT:
+		len = snprintf(line, sizeof line, "%s: ", key);
+		break;
+	case CONFIG_FROM_FILE:
+		len = snprintf(line, sizeof line, "%.400s:%zu: %s: ", loading->file, place.line, key);
+		break;
+	case CONFIG_FROM_ENV:
+		config_table_env_name(place.setting, name);
+		len = snprintf(line, sizeof line, "environment: %s: %s: ", name, key);
+		break;
+	case CONFIG_FROM_FLAG:
+		config_table_flag_name(place.setting, name);
+		len = snprintf(line, sizeof line, "%s: ", name);
+		break;
+	}
+	REQUIRE(len > 0 && (size_t)len < sizeof line);
+	va_start(args, fmt);
+	vsnprintf(line + len, sizeof line - (size_t)len, fmt, args);
+	va_end(args);
+	add_line(loading, line);
+}
+
+void config_fault_warn(struct config_loading *loading, const char *fmt, ...)
+{
+	char line[LINE_SIZE];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof line, fmt, args);
+	va_end(args);
+	buf_addf(loading->warnings, "%s\n", line);
+}
+
+void config_fault_no_memory(struct config_loading *loading)
+{
+	loading->no_memory = true;
+}
+
+bool config_fault_any(const struct config_loading *loading)
+{
+	return loading->no_memory || loading->fault_count > 0;
+}
+
+struct config_place config_fault_in_file(size_t line)
+{
+	return (struct config_place){CONFIG_FROM_FILE, line, NULL};
+}
+
+struct config_place config_fault_origin(const struct config_loading *loading, const char *path)
+{
+	const struct setting *setting = config_table_find("", path);
+
+	REQUIRE(setting != NULL);
+	return loading->origins[setting - setting_table];
+}
+
+void config_fault_key(char *ret, size_t size, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(ret, size, fmt, args);
+	va_end(args);
+}
+
+const char *config_fault_quote(const char *text, char ret[CONFIG_QUOTE_SIZE])
+{
+	enum { SHOWN = CONFIG_QUOTE_SIZE - 8 };
+	size_t len = strlen(text), out = 0, i = 0;
+
+	ret[out++] = '"';
+	while (i < len && out + 4 < SHOWN) {
+		unsigned char c = (unsigned char)text[i];
+		size_t n = utf8_char(text + i, len - i);
+		bool plain = n > 0 && c >= ' ' && c != 0x7F && !(c == 0xC2 && (unsigned char)text[i + 1] < 0xA0);
+
+		if (plain)
+			memcpy(ret + out, text + i, n);
+		else
+			ret[out] = '?';
+		out += plain ? n : 1;
+		i += n ? n : 1;
+	}
+	strcpy(ret + out, i < len ? "…\"" : "\"");
+	return ret;
+}
+
+/* Edits between two short names, where exchanging neighbours is one. */
+static size_t distance(const char *a, const char *b)
+{
+	enum { LONGEST = 40 };
+	size_t rows[3][LONGEST + 1], a_len = strlen(a), b_len = strlen(b);
+	size_t *before = rows[0], *last = rows[1], *row = rows[2];
+
+	if (a_len > LONGEST || b_len > LONGEST)
+		return LONGEST;
+	memset(rows, 0, sizeof rows);
+	for (size_t j = 0; j <= b_len; j++)
+		last[j] = j;
+	for (size_t i = 1; i <= a_len; i++) {
+		size_t *spare = before;
+
+		row[0] = i;
+		for (size_t j = 1; j <= b_len; j++) {
+			size_t best = last[j - 1] + (a[i - 1] != b[j - 1]);
+
+			best = last[j] + 1 < best ? last[j] + 1 : best;
+			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
+				best = before[j - 2] + 1;
+			row[j] = best;
+		}
+		before = last;
+		last = row;
+		row = spare;
+	}
+	return last[b_len];
+}
+
+const char *config_fault_hint(const char *name, config_name_fn *next, const void *from, char ret[CONFIG_QUOTE_SIZE])
+{
+	size_t best = strlen(name) / 3 + 2; /* further away is no help */
+	char candidate[CONFIG_NAME_SIZE];
+
+	ret[0] = '\0';
+	for (size_t i = 0; next(from, i, candidate); i++) {
+		size_t far = distance(name, candidate);
+
+		if (far >= best || far >= strlen(candidate))
+			continue;
+		best = far;
+		snprintf(ret, CONFIG_QUOTE_SIZE, "; did you mean %s?", candidate);
+	}
+	return ret;
+}

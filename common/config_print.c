@@ -1,0 +1,134 @@
+/* config_print.c - the settings as YAML and as the text of --help; both come of the table of settings. */
+#include "common/config_print.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/config_table.h"
+#include "common/config_value.h"
+#include "common/digest.h"
+
+/* The members of an entry that are kept, one a line; the first behind "- ". */
+static void print_members(const char *scope, const char *indent, const void *base, struct buf *out)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++) {
+		const struct setting *setting = &setting_table[i];
+		size_t len = strlen(scope);
+
+		if (strncmp(setting->path, scope, len) != 0 || setting->width == 0)
+			continue;
+		buf_addf(out, "%s%s%s: ", indent, first ? "- " : "  ", setting->path + len);
+		config_table_print(setting, base, out);
+		buf_add_char(out, '\n');
+		first = false;
+	}
+}
+
+static void print_keys(const struct config *config, struct buf *out)
+{
+	buf_adds(out, config->auth.key_count ? "  keys:\n" : "  keys: []\n");
+	for (size_t i = 0; i < config->auth.key_count; i++) {
+		const struct config_key *key = &config->auth.keys[i];
+
+		print_members("auth.keys[].", "    ", key, out);
+		buf_adds(out, "      sha256: [");
+		for (size_t j = 0; j < key->sha256_count; j++) {
+			char hex[DIGEST_HEX_SIZE];
+
+			digest_hex(key->sha256[j], hex);
+			buf_addf(out, "%s\"%s\"", j ? ", " : "", hex);
+		}
+		buf_adds(out, "]\n");
+	}
+}
+
+static void print_upstreams(const struct config *config, struct buf *out)
+{
+	buf_adds(out, config->upstream_count ? "upstreams:\n" : "upstreams: []\n");
+	for (size_t i = 0; i < config->upstream_count; i++)
+		print_members("upstreams[].", "  ", &config->upstreams[i], out);
+}
+
+static void print_setting(const struct config *config, const struct setting *setting, struct buf *out)
+{
+	const char *name = strrchr(setting->path, '.');
+
+	switch (setting->type) {
+	case SETTING_KEYS:
+		print_keys(config, out);
+		return;
+	case SETTING_UPSTREAMS:
+		print_upstreams(config, out);
+		return;
+	case SETTING_ENDPOINTS:
+	case SETTING_HEADERS:
+		buf_addf(out, "%s%s: {}\n", name ? "  " : "", name ? name + 1 : setting->path);
+		return;
+	default:
+		buf_addf(out, "  %s: ", name + 1);
+		config_table_print(setting, config, out);
+		buf_add_char(out, '\n');
+	}
+}
+
+/* True where `path` begins another section than the one before it; `len` becomes the length of its name. */
+static bool begins_section(const char *path, const char *before, size_t *len)
+{
+	*len = strcspn(path, ".[");
+	return path[*len] == '.' && (!before || strncmp(before, path, *len + 1) != 0);
+}
+
+void config_print_yaml(const struct config *config, struct buf *out)
+{
+	const char *before = NULL;
+	size_t len;
+
+	for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++) {
+		const struct setting *setting = &setting_table[i];
+
+		if (!config_table_is_single(setting))
+			continue;
+		if (begins_section(setting->path, before, &len))
+			buf_addf(out, "%.*s:\n", (int)len, setting->path);
+		print_setting(config, setting, out);
+		before = setting->path;
+	}
+}
+
+static const char *type_text(enum setting_type type)
+{
+	static const char *const texts[] = {
+#define X(name, text) [SETTING_##name] = text,
+		SETTING_TYPES(X)
+#undef X
+	};
+
+	return texts[type];
+}
+
+static void print_range(const struct setting *setting, struct buf *out)
+{
+	if (setting->type > SETTING_TIME)
+		return;
+	buf_adds(out, " ");
+	config_value_write(setting->type, setting->min, out);
+	buf_adds(out, " to ");
+	config_value_write(setting->type, setting->max, out);
+}
+
+void config_print_help(struct buf *out)
+{
+	for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++) {
+		const struct setting *setting = &setting_table[i];
+
+		buf_addf(out, "  %s\n      %s\n      %s", setting->path, setting->help, type_text(setting->type));
+		print_range(setting, out);
+		if (setting->fallback && *setting->fallback)
+			buf_addf(out, "; default %s", setting->fallback);
+		if (setting->later)
+			buf_addf(out, "; %s", setting->later);
+		buf_add_char(out, '\n');
+	}
+}

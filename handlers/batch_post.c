@@ -1,0 +1,293 @@
+/* batch_post.c - POST /v1/batch: an ad-hoc batch in, all its results in order out.
+ *
+ * One `struct post` a request. Two hold it: the exchange (until nobody can tell us any more that
+ * the client left) and the running batch (until it is complete). Whoever lets go last frees it. The
+ * answer is the batch's own document, copied out of the rendered results while the client reads. */
+#include <string.h>
+
+#include "batch/batch.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "handlers/routes.h"
+#include "handlers/service.h"
+#include "handlers/trace.h"
+
+enum { ID_SHOWN_BYTES = 256 };
+
+struct post {
+	atomic_uint refs;
+	struct service *service;
+	struct snapshot *snapshot;
+	struct exchange *ex; /* until the reply */
+	struct batch *batch; /* NULL until it was parsed */
+	char *request_id;
+	struct caller *caller;
+	uint64_t started_us;
+	atomic_bool client_gone;
+};
+
+static void post_unref(void *arg)
+{
+	struct post *post = arg;
+
+	if (!post || atomic_fetch_sub(&post->refs, 1) != 1)
+		return;
+	batch_unref(post->batch);
+	caller_unref(post->caller);
+	snapshot_unref(post->snapshot);
+	mem_free(post->request_id);
+	mem_free(post);
+}
+
+/* Both references are the asker's. */
+static struct post *post_new(struct service *service, struct exchange *ex)
+{
+	const struct http_request *request = exchange_request(ex);
+	struct post *post = mem_try(sizeof *post);
+
+	if (!post)
+		return NULL;
+	atomic_init(&post->refs, 1);
+	atomic_init(&post->client_gone, false);
+	post->service = service;
+	post->ex = ex;
+	post->started_us = clock_us();
+	post->snapshot = service_snapshot(service);
+	post->caller = caller_ref(request->caller);
+	post->request_id = mem_copy(request->request_id, strlen(request->request_id));
+	if (!post->request_id) {
+		post_unref(post);
+		return NULL;
+	}
+	return post;
+}
+
+static void refuse(struct exchange *ex, struct problem *problem)
+{
+	const struct http_request *request = exchange_request(ex);
+	unsigned status = problem_status(problem->code);
+
+	metrics_batch("", status);
+	log_info("batch_refused", LOG_S("request_id", request->request_id),
+		LOG_S("caller", request->caller->name),
+		LOG_S("code", problem_code_text(problem->code)), LOG_U("status", status),
+		LOG_U("faults", problem->error_count + problem->more));
+	exchange_reply_problem(ex, problem);
+}
+
+/* `"a"` is shown as a, 2 as 2. */
+static const char *show_id(struct span id, char out[ID_SHOWN_BYTES + 1])
+{
+	if (id.len >= 2 && id.ptr[0] == '"')
+		id = (struct span){id.ptr + 1, id.len - 2};
+	if (id.len > ID_SHOWN_BYTES)
+		id.len = ID_SHOWN_BYTES;
+	memcpy(out, id.ptr, id.len);
+	out[id.len] = '\0';
+	return out;
+}
+
+static enum log_level level_of(enum item_code code)
+{
+	if (code == ITEM_OK)
+		return LOG_DEBUG;
+	return code == ITEM_INTERNAL ? LOG_ERROR : LOG_INFO;
+}
+
+/* Neither URL nor message: what a caller put into a query or a path may be a secret. */
+static void log_item(const struct post *post, const struct batch_item_report *report)
+{
+	char id[ID_SHOWN_BYTES + 1];
+	enum log_level level = level_of(report->code);
+
+	if (!log_enabled(level))
+		return;
+	log_write(level, report->code == ITEM_OK ? "item" : "item_failed",
+		LOG_FIELDS(LOG_S("request_id", post->request_id), LOG_U("index", report->index),
+			LOG_S("id", show_id(report->id, id)),
+			LOG_S("code", code_text(report->code)),
+			LOG_S("reason", report->reason == REASON_NONE
+						? NULL
+						: code_reason_text(report->reason)),
+			LOG_S("host", report->host), LOG_U("status", report->status),
+			LOG_U("attempts", report->attempts),
+			LOG_MS("duration_ms", report->duration_us)));
+}
+
+static void item(void *self, const struct batch_item_report *report)
+{
+	metrics_item(report->code);
+	if (report->attempts > 0) {
+		metrics_observe_us(METRIC_ITEM, report->duration_us);
+		metrics_observe_us(METRIC_QUEUE_WAIT, report->queue_us);
+	}
+	log_item(self, report);
+}
+
+static void log_batch(struct post *post, const struct batch_summary *summary)
+{
+	log_info("batch", LOG_S("request_id", post->request_id),
+		LOG_S("caller", post->caller->name), LOG_U("items", summary->total),
+		LOG_U("succeeded", summary->succeeded), LOG_U("failed", summary->failed),
+		LOG_U("status", 200), LOG_B("client_gone", atomic_load(&post->client_gone)),
+		LOG_MS("duration_ms", clock_us() - post->started_us));
+}
+
+static size_t read_document(void *self, uint64_t pos, char *out, size_t max)
+{
+	return batch_document_read(self, pos, out, max);
+}
+
+static void drop_document(void *self)
+{
+	batch_unref(self);
+}
+
+static void complete(void *self, struct batch *batch)
+{
+	struct post *post = self;
+	struct service *service = post->service;
+	struct batch_summary summary;
+	struct http_source source = {
+		.self = batch_ref(batch),
+		.size = batch_document_size(batch),
+		.read = read_document,
+		.destroy = drop_document,
+	};
+
+	batch_summary(batch, &summary);
+	metrics_batch("", 200);
+	metrics_observe_us(METRIC_BATCH, summary.duration_us);
+	log_batch(post, &summary);
+	exchange_reply_source(post->ex, 200, "application/json", &source);
+	post_unref(post);
+	service_leave(service);
+}
+
+static void gone(void *arg)
+{
+	struct post *post = arg;
+
+	atomic_store(&post->client_gone, true);
+	batch_cancel(post->batch, POOL_CLIENT_GONE);
+}
+
+static bool parse(struct post *post, struct problem *problem)
+{
+	struct batch_env env = {
+		.config = post->snapshot->config,
+		.guard = post->snapshot->guard,
+		.pool = post->service->pool,
+		.budget = &post->service->budget,
+	};
+	const char *parent = exchange_header(post->ex, "traceparent");
+	const char *state = exchange_header(post->ex, "tracestate");
+	bool traced = trace_parent_valid(parent);
+	struct batch_input input = {
+		.request_id = post->request_id,
+		.traceparent = traced ? parent : NULL,
+		.tracestate = traced && trace_state_valid(state) ? state : NULL,
+		.caller = post->caller,
+	};
+
+	input.body = exchange_take_body(post->ex, &input.body_len, &input.charged);
+	if (batch_parse(&env, &input, &post->batch, problem) == ERR_OK)
+		return true;
+	mem_free(input.body);
+	mem_give(&post->service->budget, input.charged);
+	return false;
+}
+
+/* The exchange's reference goes with exchange_attach, the batch's with batch_start. */
+static bool start(struct post *post, struct problem *problem)
+{
+	const struct batch_observer observer = {.self = post, .item = item, .complete = complete};
+
+	atomic_store(&post->refs, 2);
+	exchange_attach(post->ex, post, gone, post_unref);
+	if (batch_start(post->batch, &observer, problem) == ERR_OK)
+		return true;
+	post_unref(post);
+	return false;
+}
+
+static bool begin(struct service *service, struct exchange *ex, struct problem *problem)
+{
+	struct post *post;
+
+	if (exchange_header(ex, "Idempotency-Key")) {
+		problem_set(problem, PROBLEM_IDEMPOTENCY_NEEDS_JOB,
+			"a batch that is answered at once is not remembered, so Idempotency-Key "
+			"cannot "
+			"protect it; put the header into the items that need it");
+		return false;
+	}
+	post = post_new(service, ex);
+	if (!post) {
+		problem_set(problem, PROBLEM_MEMORY_FULL,
+			"no memory for another batch; try again shortly");
+		return false;
+	}
+	if (parse(post, problem))
+		return start(post, problem);
+	post_unref(post);
+	return false;
+}
+
+static void run(void *arg, struct exchange *ex)
+{
+	struct service *service = arg;
+	struct problem problem;
+
+	problem_init(&problem);
+	if (!service_enter(service)) {
+		problem_set(&problem, PROBLEM_DRAINING,
+			"this instance is shutting down; send the batch to another one");
+		refuse(ex, &problem);
+		return;
+	}
+	if (begin(service, ex, &problem))
+		return;
+	refuse(ex, &problem);
+	service_leave(service);
+}
+
+static bool admit_here(
+	struct service *service, const struct config *config, struct problem *problem)
+{
+	if (!config->targets.ad_hoc)
+		problem_set(problem, PROBLEM_NOT_FOUND,
+			"ad-hoc batches are off here (targets.ad_hoc: false)");
+	else if (!pool_has_room(service->pool))
+		problem_set(problem, PROBLEM_QUEUE_FULL,
+			"the queue of %zu calls is full; try again shortly",
+			config->pool.queue_limit);
+	return problem->code == PROBLEM_NONE;
+}
+
+static bool admit(void *arg, struct exchange *ex, struct problem *problem)
+{
+	struct service *service = arg;
+	struct snapshot *snapshot = service_snapshot(service);
+	bool admitted = admit_here(service, snapshot->config, problem);
+
+	(void)ex;
+	snapshot_unref(snapshot);
+	if (!admitted)
+		metrics_batch("", problem_status(problem->code));
+	return admitted;
+}
+
+static const char *const produces[] = {"application/json", NULL};
+
+const struct route batch_post_route = {
+	.method = "POST",
+	.path = "/v1/batch",
+	.operation = "postBatch",
+	.access = ROUTE_AD_HOC,
+	.consumes = "application/json",
+	.produces = produces,
+	.admit = admit,
+	.run = run,
+};

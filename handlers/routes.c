@@ -1,0 +1,12 @@
+/* routes.c - every operation the server offers: the table of contents of this folder. */
+#include "handlers/routes.h"
+
+const struct route *const routes_all[] = {
+	&batch_post_route,  /* POST /v1/batch */
+	&healthz_route,     /* GET /healthz */
+	&readyz_route,      /* GET /readyz */
+	&metrics_get_route, /* GET /metrics */
+	&version_route,     /* GET /version */
+	&openapi_get_route, /* GET /openapi.yaml */
+	NULL,
+};

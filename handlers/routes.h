@@ -1,0 +1,18 @@
+/* routes.h - every operation the server offers: the table of contents of this folder.
+ *
+ * Each operation is one file that describes itself in one constant `struct route`. To add one:
+ * write the file, name it here and in routes.c, describe it in openapi.yaml; tests/openapi fails
+ * while the two differ. */
+#ifndef HANDLERS_ROUTES_H
+#define HANDLERS_ROUTES_H
+#include "server/http.h"
+
+extern const struct route batch_post_route;
+extern const struct route healthz_route;
+extern const struct route metrics_get_route;
+extern const struct route openapi_get_route;
+extern const struct route readyz_route;
+extern const struct route version_route;
+
+extern const struct route *const routes_all[]; /* NULL-terminated */
+#endif

@@ -1,0 +1,73 @@
+/* call.c - one item's outbound work: what to send, and what came of it. */
+#include "pool/call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+void call_free_outcome(struct call *call)
+{
+	struct outcome *outcome = &call->outcome;
+
+	mem_free(outcome->message);
+	mem_free(outcome->content_type);
+	if (outcome->timing)
+		mem_free(outcome->timing->url);
+	mem_free(outcome->timing);
+	buf_free(&outcome->body);
+	buf_free(&outcome->headers);
+	mem_give(call->budget, outcome->charged);
+	*outcome = (struct outcome){0};
+}
+
+const struct url *call_url(const struct call *call)
+{
+	return call->hop.text ? &call->hop : &call->request.url;
+}
+
+void call_fail(struct call *call, enum item_code code, enum item_reason reason, bool retryable, const char *fmt, ...)
+{
+	struct outcome *outcome = &call->outcome;
+	char text[512];
+	va_list args;
+
+	outcome->code = code;
+	outcome->reason = reason;
+	outcome->retryable = retryable;
+	mem_free(outcome->message);
+	outcome->message = NULL;
+	if (!fmt)
+		return;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	outcome->message = mem_copy(text, strlen(text));
+}
+
+void call_end(struct call *call)
+{
+	static const struct {
+		enum item_code code;
+		enum item_reason reason;
+		const char *text;
+	} ends[] = {
+		[CALL_END_STOP_ON_ERROR] = {ITEM_CANCELLED, REASON_STOP_ON_ERROR,
+			"another item failed first and options.stop_on_error is set"},
+		[CALL_END_CLIENT_GONE] = {ITEM_CANCELLED, REASON_CLIENT_GONE, "the client closed its connection"},
+		[CALL_END_DRAIN] = {ITEM_CANCELLED, REASON_DRAIN, "the server is shutting down"},
+		[CALL_END_JOB_CANCELLED] = {ITEM_CANCELLED, REASON_JOB_CANCELLED, "the job was cancelled"},
+		[CALL_END_QUEUE_TIMEOUT] = {ITEM_TIMEOUT, REASON_QUEUE,
+			"the batch's time ran out while the item was waiting for its turn"},
+		[CALL_END_RATE_LIMITED] = {ITEM_RATE_LIMITED, REASON_NONE,
+			"the batch's time ran out before the rate limit allowed the call"},
+		[CALL_END_RETRY_WAIT_TIMEOUT] = {ITEM_TIMEOUT, REASON_RETRY_WAIT,
+			"the time ran out while waiting for another attempt"},
+		[CALL_END_NO_MEMORY] = {ITEM_OVERLOADED, REASON_NONE, "the server has no memory for this call now"},
+	};
+	enum call_end end = call->sched.end;
+
+	REQUIRE(end > CALL_END_NONE && (size_t)end < sizeof ends / sizeof *ends);
+	call_fail(call, ends[end].code, ends[end].reason, true, "%s (%s)", ends[end].text, call->request.url.host);
+}

@@ -1,0 +1,363 @@
+/* pool.c - the bounded worker pool: one lock around the scheduler, and the workers that take turns with it.
+ *
+ * Whatever happens under the lock only decides; workers are woken after it. Worker 0 keeps the time: it sleeps until the
+ * scheduler's first timer, and is woken when an earlier one is set. */
+#include "pool/pool.h"
+
+#include <stdatomic.h>
+
+#include "common/clock.h"
+#include "common/thread.h"
+#include "pool/sched.h"
+#include "pool/worker.h"
+
+enum {
+	THREADS_MAX = 64,
+	SHARE_SLACK = 16,           /* calls a worker may have beyond an even share before another is asked */
+	MANY_IN_FLIGHT = 1000,      /* from here on, memory counts more than large reads */
+	BUFFER_BYTES = 16 * 1024, BUFFER_BYTES_MANY = 2 * 1024
+};
+
+struct pool {
+	unsigned threads;
+	struct worker *workers[THREADS_MAX];
+	struct mem_budget *budget;
+	struct mutex lock;
+	struct {
+		struct sched *sched;
+		struct config *config;
+		size_t load[THREADS_MAX]; /* calls each worker has */
+		uint64_t keeper_due_us;   /* until when worker 0 sleeps */
+		unsigned cancels;
+		bool closing;
+	} shared;
+};
+
+struct wake_plan { /* what to do after unlocking: a bit a worker */
+	uint64_t workers;
+};
+
+static void plan_wake(struct wake_plan *plan, unsigned index)
+{
+	plan->workers |= UINT64_C(1) << index;
+}
+
+static void carry_out(struct pool *pool, const struct wake_plan *plan)
+{
+	for (unsigned i = 0; i < pool->threads; i++)
+		if (plan->workers >> i & 1)
+			worker_wake(pool->workers[i]);
+}
+
+static unsigned idlest_locked(const struct pool *pool) REQUIRES(pool->lock)
+{
+	unsigned best = 0;
+
+	for (unsigned i = 1; i < pool->threads; i++)
+		if (pool->shared.load[i] < pool->shared.load[best])
+			best = i;
+	return best;
+}
+
+/* After anything that may have made work, ended calls or set an earlier timer. `self`: the worker that is awake anyway. */
+static void plan_locked(struct pool *pool, unsigned self, struct wake_plan *plan) REQUIRES(pool->lock)
+{
+	uint64_t due = sched_due_us(pool->shared.sched);
+	unsigned idlest = idlest_locked(pool);
+
+	if (idlest != self && (sched_has_ready(pool->shared.sched) || sched_has_ended(pool->shared.sched)))
+		plan_wake(plan, idlest);
+	if (self != 0 && due < pool->shared.keeper_due_us) {
+		pool->shared.keeper_due_us = due;
+		plan_wake(plan, 0);
+	}
+}
+
+static void give_back_locked(struct pool *pool, unsigned index, struct worker_turn *turn, uint64_t now_us)
+	REQUIRES(pool->lock)
+{
+	struct list_node *node;
+
+	while ((node = list_pop(&turn->back))) {
+		struct call *call = LIST_OF(node, struct call, sched.link);
+		bool again = call->again;
+
+		sched_give_back(pool->shared.sched, call, now_us);
+		pool->shared.load[index]--;
+		if (!again)
+			list_push_back(&turn->done, &call->sched.link);
+	}
+}
+
+/* An even share and a little more, so that neither one thread does all the work nor calls are handed round for nothing. */
+static bool may_take_locked(const struct pool *pool, unsigned index) REQUIRES(pool->lock)
+{
+	size_t all = 0;
+
+	for (unsigned i = 0; i < pool->threads; i++)
+		all += pool->shared.load[i];
+	return pool->shared.load[index] < all / pool->threads + SHARE_SLACK;
+}
+
+static void pick_locked(struct pool *pool, unsigned index, struct worker_turn *turn, uint64_t now_us) REQUIRES(pool->lock)
+{
+	while (may_take_locked(pool, index)) {
+		struct call *call = sched_pick(pool->shared.sched, now_us);
+
+		if (!call)
+			return;
+		pool->shared.load[index]++;
+		list_push_back(&turn->starts, &call->sched.link);
+	}
+}
+
+static bool is_over_locked(const struct pool *pool) REQUIRES(pool->lock)
+{
+	struct pool_stats stats;
+
+	if (!pool->shared.closing)
+		return false;
+	sched_stats(pool->shared.sched, &stats);
+	return stats.in_flight == 0 && stats.queued == 0 && !sched_has_ended(pool->shared.sched);
+}
+
+static void take_config_locked(struct pool *pool, struct worker_turn *turn, struct config **ret_old) REQUIRES(pool->lock)
+{
+	if (turn->config == pool->shared.config)
+		return;
+	*ret_old = turn->config;
+	turn->config = config_ref(pool->shared.config);
+}
+
+static void turn_locked(struct pool *pool, unsigned index, struct worker_turn *turn, struct wake_plan *plan)
+	REQUIRES(pool->lock)
+{
+	uint64_t now = clock_us();
+
+	give_back_locked(pool, index, turn, now);
+	sched_expire(pool->shared.sched, now);
+	pick_locked(pool, index, turn, now);
+	sched_take_ended(pool->shared.sched, &turn->ended);
+	turn->due_us = index == 0 ? sched_due_us(pool->shared.sched) : CLOCK_NEVER;
+	if (index == 0)
+		pool->shared.keeper_due_us = turn->due_us;
+	turn->cancels = pool->shared.cancels;
+	turn->stop = is_over_locked(pool);
+	plan_locked(pool, index, plan);
+	if (turn->stop)
+		plan->workers = UINT64_MAX;
+}
+
+static void on_turn(void *pool_arg, unsigned index, struct worker_turn *turn)
+{
+	struct pool *pool = pool_arg;
+	struct wake_plan plan = {0};
+	struct config *old = NULL;
+
+	mutex_lock(&pool->lock);
+	turn_locked(pool, index, turn, &plan);
+	take_config_locked(pool, turn, &old);
+	mutex_unlock(&pool->lock);
+	config_unref(old);
+	plan.workers &= ~(UINT64_C(1) << index);
+	carry_out(pool, &plan);
+}
+
+static unsigned rule_of(void *pool_arg, const struct url *url, size_t *ret_rule)
+{
+	const struct pool *pool = pool_arg; /* under the lock: the scheduler asks */
+	const struct config *config = pool->shared.config;
+	const struct config_upstream *rule = config_upstream_of(config, url->host, url->port);
+
+	*ret_rule = (size_t)(rule - config->upstreams);
+	return rule->concurrency;
+}
+
+static enum err_code start_workers(struct pool *pool, struct config *config, struct err *err)
+{
+	struct worker_options options = {.turn = on_turn, .self = pool, .config = config,
+		.buffer_bytes = config->pool.max_in_flight > MANY_IN_FLIGHT ? BUFFER_BYTES_MANY : BUFFER_BYTES};
+	unsigned threads = config->pool.threads ? config->pool.threads : thread_cpus();
+	enum err_code code = ERR_OK;
+
+	worker_library_init();
+	if (threads > THREADS_MAX)
+		threads = THREADS_MAX;
+	for (options.index = 0; options.index < threads && code == ERR_OK; options.index++) {
+		code = worker_new(&options, &pool->workers[options.index], err);
+		pool->threads += code == ERR_OK;
+	}
+	for (unsigned i = 0; i < pool->threads && code == ERR_OK; i++)
+		code = worker_start(pool->workers[i], err);
+	return code;
+}
+
+enum err_code pool_new(struct config *config, struct mem_budget *budget, struct pool **ret_pool, struct err *err)
+{
+	struct pool *pool = mem_new(sizeof *pool);
+	struct sched_options options = {.max_in_flight = config->pool.max_in_flight,
+		.queue_limit = config->pool.queue_limit, .upstream_rule = rule_of, .self = pool};
+	enum err_code code;
+
+	mutex_init(&pool->lock);
+	pool->budget = budget;
+	pool->shared.config = config_ref(config);
+	pool->shared.keeper_due_us = CLOCK_NEVER;
+	code = sched_new(&options, &pool->shared.sched);
+	if (code == ERR_OK)
+		code = start_workers(pool, config, err);
+	if (code != ERR_OK) {
+		pool_destroy(pool);
+		return code;
+	}
+	*ret_pool = pool;
+	return ERR_OK;
+}
+
+void pool_destroy(struct pool *pool)
+{
+	if (!pool)
+		return;
+	if (pool->shared.sched) {
+		pool_cancel_all(pool, POOL_DRAIN);
+		mutex_lock(&pool->lock);
+		pool->shared.closing = true;
+		mutex_unlock(&pool->lock);
+		carry_out(pool, &(struct wake_plan){UINT64_MAX});
+	}
+	for (unsigned i = 0; i < pool->threads; i++)
+		worker_join(pool->workers[i]);
+	for (unsigned i = 0; i < pool->threads; i++)
+		worker_destroy(pool->workers[i]);
+	sched_destroy(pool->shared.sched);
+	config_unref(pool->shared.config);
+	mutex_free(&pool->lock);
+	mem_free(pool);
+}
+
+void pool_configure(struct pool *pool, struct config *config)
+{
+	struct config *old;
+
+	mutex_lock(&pool->lock);
+	old = pool->shared.config;
+	pool->shared.config = config_ref(config);
+	sched_set_bounds(pool->shared.sched, config->pool.max_in_flight, config->pool.queue_limit);
+	mutex_unlock(&pool->lock);
+	config_unref(old);
+	carry_out(pool, &(struct wake_plan){UINT64_MAX});
+}
+
+static struct pool *pool_of(const struct pool_group *group)
+{
+	return sched_group_self(group);
+}
+
+enum err_code pool_group_new(struct pool *pool, const struct pool_group_options *options, struct pool_group **ret_group,
+	struct err *err)
+{
+	struct wake_plan plan = {0};
+	enum err_code code;
+
+	mutex_lock(&pool->lock);
+	code = sched_group_new(pool->shared.sched, options, clock_us(), ret_group);
+	if (code == ERR_OK)
+		plan_locked(pool, pool->threads, &plan);
+	mutex_unlock(&pool->lock);
+	carry_out(pool, &plan);
+	return code == ERR_OK ? ERR_OK : err_set(err, code, "no memory for another batch");
+}
+
+enum err_code pool_submit(struct pool_group *group, struct call *const *calls, size_t count, struct err *err)
+{
+	struct pool *pool = pool_of(group);
+	struct wake_plan plan = {0};
+	enum err_code code;
+
+	for (size_t i = 0; i < count; i++)
+		calls[i]->budget = pool->budget;
+	mutex_lock(&pool->lock);
+	if (pool->shared.closing) {
+		code = ERR_CLOSING;
+	} else {
+		code = sched_submit(pool->shared.sched, group, calls, count, clock_us());
+		plan_locked(pool, pool->threads, &plan);
+	}
+	mutex_unlock(&pool->lock);
+	carry_out(pool, &plan);
+	switch (code) {
+	case ERR_OK:
+		return ERR_OK;
+	case ERR_BUSY:
+		return err_set(err, code, "the queue has no room for %zu more calls", count);
+	case ERR_CLOSING:
+		return err_set(err, code, "the server is shutting down");
+	default:
+		return err_set(err, code, "no memory to queue %zu calls", count);
+	}
+}
+
+static void cancelled_locked(struct pool *pool, struct wake_plan *plan) REQUIRES(pool->lock)
+{
+	pool->shared.cancels++;
+	plan_locked(pool, pool->threads, plan);
+	plan->workers = UINT64_MAX; /* any of them may have calls on the wire */
+}
+
+void pool_group_cancel(struct pool_group *group, enum pool_cancel why)
+{
+	struct pool *pool = pool_of(group);
+	struct wake_plan plan = {0};
+
+	mutex_lock(&pool->lock);
+	sched_cancel(pool->shared.sched, group, why);
+	cancelled_locked(pool, &plan);
+	mutex_unlock(&pool->lock);
+	carry_out(pool, &plan);
+}
+
+void pool_cancel_all(struct pool *pool, enum pool_cancel why)
+{
+	struct wake_plan plan = {0};
+
+	mutex_lock(&pool->lock);
+	sched_cancel_all(pool->shared.sched, why);
+	cancelled_locked(pool, &plan);
+	mutex_unlock(&pool->lock);
+	carry_out(pool, &plan);
+}
+
+void pool_group_close(struct pool_group *group)
+{
+	struct pool *pool = pool_of(group);
+
+	mutex_lock(&pool->lock);
+	sched_group_close(pool->shared.sched, group);
+	mutex_unlock(&pool->lock);
+}
+
+void pool_stats(struct pool *pool, struct pool_stats *ret_stats)
+{
+	mutex_lock(&pool->lock);
+	sched_stats(pool->shared.sched, ret_stats);
+	mutex_unlock(&pool->lock);
+	for (unsigned i = 0; i < pool->threads; i++)
+		ret_stats->lanes += worker_lanes(pool->workers[i]);
+}
+
+void pool_upstream_counts(struct pool *pool, const struct config *config, size_t *ret_counts)
+{
+	mutex_lock(&pool->lock);
+	sched_rule_counts(pool->shared.sched, ret_counts, config->upstream_count);
+	mutex_unlock(&pool->lock);
+}
+
+bool pool_has_room(struct pool *pool)
+{
+	bool room;
+
+	mutex_lock(&pool->lock);
+	room = sched_has_room(pool->shared.sched);
+	mutex_unlock(&pool->lock);
+	return room;
+}

@@ -1,0 +1,342 @@
+/* transport.c - calls on the wire: curl easy handles in lanes, driven by a worker's epoll.
+ *
+ * Sockets stay registered with epoll while their connection is idle, so that a kept-alive call needs no epoll_ctl at all:
+ * an event that nobody wants any more corrects the registration then. */
+#include "pool/transport_internal.h"
+
+#include <limits.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+
+enum { LANE_IDLE_US = 15 * 1000000 };
+
+void transport_library_init(void)
+{
+	REQUIRE(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+}
+
+enum err_code transport_new(const struct transport_options *options, struct transport **ret_transport, struct err *err)
+{
+	struct transport *transport = mem_try(sizeof *transport);
+
+	if (!transport)
+		return err_set(err, ERR_NOMEM, "no memory for a transport");
+	transport->options = *options;
+	list_init(&transport->lanes);
+	list_init(&transport->spares);
+	transport->share = curl_share_init();
+	if (!transport->share) {
+		transport_destroy(transport);
+		return err_set(err, ERR_NOMEM, "no memory for a transport");
+	}
+	curl_share_setopt(transport->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+	*ret_transport = transport;
+	return ERR_OK;
+}
+
+static void free_transfer(struct transfer *transfer)
+{
+	if (transfer->easy)
+		curl_easy_cleanup(transfer->easy);
+	mem_free(transfer->headers);
+	mem_free(transfer);
+}
+
+/* A lane that is not needed takes as many spare transfers with it. */
+static void drop_spares(struct transport *transport, unsigned count)
+{
+	while (count-- > 0 && !list_empty(&transport->spares))
+		free_transfer(LIST_OF(list_pop(&transport->spares), struct transfer, link));
+}
+
+static void drop_lane(struct lane *lane)
+{
+	REQUIRE(lane->transfers == 0);
+	list_remove(&lane->link);
+	lane->transport->lane_count--;
+	curl_multi_cleanup(lane->multi);
+	mem_free(lane);
+}
+
+void transport_destroy(struct transport *transport)
+{
+	if (!transport)
+		return;
+	drop_spares(transport, UINT_MAX);
+	while (!list_empty(&transport->lanes))
+		drop_lane(LIST_OF(transport->lanes.next, struct lane, link));
+	if (transport->share)
+		curl_share_cleanup(transport->share);
+	mem_free(transport->sockets);
+	mem_free(transport);
+}
+
+/* What epoll is told: `registered` becomes `events`. */
+static void watch(struct transport *transport, int fd, struct socket_state *state, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.u64 = TRANSPORT_EVENT | (uint32_t)fd};
+	int op = events == 0 ? EPOLL_CTL_DEL : state->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	if (state->registered == events)
+		return;
+	if (epoll_ctl(transport->options.epoll, op, fd, &event) == 0)
+		state->registered = events;
+}
+
+static bool make_room(struct transport *transport, size_t fd)
+{
+	size_t room = transport->socket_room ? transport->socket_room : 256;
+	struct socket_state *sockets;
+
+	if (fd < transport->socket_room)
+		return true;
+	while (room <= fd)
+		room *= 2;
+	sockets = mem_resize(transport->sockets, room * sizeof *sockets);
+	if (!sockets)
+		return false;
+	memset(sockets + transport->socket_room, 0, (room - transport->socket_room) * sizeof *sockets);
+	transport->sockets = sockets;
+	transport->socket_room = room;
+	return true;
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *lane_arg, void *socket_arg)
+{
+	struct lane *lane = lane_arg;
+	struct transport *transport = lane->transport;
+	struct socket_state *state;
+	uint32_t wanted = 0;
+
+	(void)easy;
+	(void)socket_arg;
+	if (!make_room(transport, (size_t)fd))
+		return -1;
+	state = &transport->sockets[fd];
+	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
+		wanted |= EPOLLIN;
+	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+		wanted |= EPOLLOUT;
+	state->lane = lane;
+	state->wanted = wanted;
+	if ((state->registered & wanted) != wanted || (state->registered & ~wanted & EPOLLOUT))
+		watch(transport, fd, state, wanted ? wanted : state->registered & (uint32_t)~EPOLLOUT);
+	return 0;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *lane_arg)
+{
+	struct lane *lane = lane_arg;
+
+	(void)multi;
+	lane->due_us = timeout_ms < 0 ? CLOCK_NEVER : lane->transport->now_us + (uint64_t)timeout_ms * 1000;
+	return 0;
+}
+
+/* The kernel forgets the registration with the descriptor. */
+int transport_close_socket(void *transport_arg, curl_socket_t fd)
+{
+	struct transport *transport = transport_arg;
+
+	if ((size_t)fd < transport->socket_room)
+		transport->sockets[fd] = (struct socket_state){0};
+	return close(fd);
+}
+
+static struct lane *make_lane(struct transport *transport)
+{
+	struct lane *lane = mem_try(sizeof *lane);
+
+	if (!lane)
+		return NULL;
+	lane->transport = transport;
+	lane->due_us = CLOCK_NEVER;
+	lane->empty_us = transport->now_us;
+	lane->multi = curl_multi_init();
+	if (!lane->multi) {
+		mem_free(lane);
+		return NULL;
+	}
+	curl_multi_setopt(lane->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(lane->multi, CURLMOPT_SOCKETDATA, lane);
+	curl_multi_setopt(lane->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(lane->multi, CURLMOPT_TIMERDATA, lane);
+	curl_multi_setopt(lane->multi, CURLMOPT_MAXCONNECTS, (long)LANE_MAX);
+	list_push_back(&transport->lanes, &lane->link);
+	transport->lane_count++;
+	return lane;
+}
+
+/* The first with room: load gathers in the front lanes, whose connections are warm; the last ones fall idle and go. */
+static struct lane *choose_lane(struct transport *transport)
+{
+	for (struct list_node *node = transport->lanes.next; node != &transport->lanes; node = node->next) {
+		struct lane *lane = LIST_OF(node, struct lane, link);
+
+		if (lane->transfers < LANE_MAX)
+			return lane;
+	}
+	return make_lane(transport);
+}
+
+struct transfer *transport_get(struct transport *transport)
+{
+	struct list_node *spare = list_pop(&transport->spares);
+	struct transfer *transfer;
+
+	if (spare)
+		return LIST_OF(spare, struct transfer, link);
+	transfer = mem_try(sizeof *transfer);
+	if (!transfer)
+		return NULL;
+	transfer->transport = transport;
+	list_init(&transfer->link);
+	if (transport_easy_new(transfer) == ERR_OK)
+		return transfer;
+	free_transfer(transfer);
+	return NULL;
+}
+
+void transport_put(struct transport *transport, struct transfer *transfer)
+{
+	bool keep = !transfer->own_ca; /* libcurl has no way back to its default CA file */
+
+	REQUIRE(!transfer->lane);
+	list_remove(&transfer->link);
+	curl_slist_free_all(transfer->resolve);
+	mem_free(transfer->location);
+	decode_destroy(transfer->decode);
+	*transfer = (struct transfer){.transport = transport, .easy = transfer->easy, .headers = transfer->headers,
+		.header_room = transfer->header_room};
+	list_init(&transfer->link);
+	if (keep)
+		list_push_front(&transport->spares, &transfer->link);
+	else
+		free_transfer(transfer);
+}
+
+enum err_code transport_start(struct transfer *transfer, const struct transport_target *target)
+{
+	struct transport *transport = transfer->transport;
+	struct lane *lane = choose_lane(transport);
+
+	transport->now_us = clock_us();
+	if (!lane || transport_easy_apply(transfer, target) != ERR_OK)
+		return ERR_NOMEM;
+	if (curl_multi_add_handle(lane->multi, transfer->easy) != CURLM_OK)
+		return ERR_NOMEM;
+	transfer->lane = lane;
+	lane->transfers++;
+	return ERR_OK;
+}
+
+static void leave_lane(struct transfer *transfer)
+{
+	struct lane *lane = transfer->lane;
+
+	curl_multi_remove_handle(lane->multi, transfer->easy);
+	transfer->lane = NULL;
+	if (--lane->transfers == 0)
+		lane->empty_us = lane->transport->now_us;
+}
+
+void transport_abort(struct transfer *transfer)
+{
+	transfer->transport->now_us = clock_us();
+	if (transfer->lane)
+		leave_lane(transfer);
+}
+
+void transport_ready(struct transport *transport, int fd, uint32_t events)
+{
+	struct socket_state *state = (size_t)fd < transport->socket_room ? &transport->sockets[fd] : NULL;
+	int action = 0, running;
+
+	if (!state || !state->registered)
+		return; /* closed while this event was on its way */
+	if (!(events & (state->wanted | EPOLLERR | EPOLLHUP)) || !state->wanted) {
+		watch(transport, fd, state, state->wanted);
+		return;
+	}
+	if (events & (EPOLLIN | EPOLLHUP))
+		action |= CURL_CSELECT_IN;
+	if (events & EPOLLOUT)
+		action |= CURL_CSELECT_OUT;
+	if (events & EPOLLERR)
+		action |= CURL_CSELECT_ERR;
+	state->lane->touched = true;
+	curl_multi_socket_action(state->lane->multi, fd, action, &running);
+}
+
+static void reap(struct lane *lane)
+{
+	struct transport *transport = lane->transport;
+	CURLMsg *message;
+	int left;
+
+	lane->touched = false;
+	while ((message = curl_multi_info_read(lane->multi, &left))) {
+		CURLcode code = message->data.result;
+		char *private = NULL;
+		struct transfer *transfer;
+
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+		transfer = (struct transfer *)(void *)private;
+		leave_lane(transfer);
+		transport->options.over(transport->options.self, transfer, (int)code);
+	}
+}
+
+static bool is_stale(const struct lane *lane, uint64_t now_us)
+{
+	return lane->transfers == 0 && lane->empty_us + LANE_IDLE_US <= now_us;
+}
+
+void transport_run(struct transport *transport, uint64_t now_us)
+{
+	int running;
+
+	transport->now_us = now_us;
+	for (struct list_node *node = transport->lanes.next, *after; node != &transport->lanes; node = after) {
+		struct lane *lane = LIST_OF(node, struct lane, link);
+
+		after = node->next;
+		if (lane->due_us <= now_us) {
+			lane->due_us = CLOCK_NEVER; /* on_timer says when again */
+			lane->touched = true;
+			curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+		}
+		if (lane->touched)
+			reap(lane);
+		if (is_stale(lane, now_us)) {
+			drop_spares(transport, LANE_MAX);
+			drop_lane(lane);
+		}
+	}
+}
+
+uint64_t transport_due_us(const struct transport *transport)
+{
+	uint64_t due = CLOCK_NEVER;
+
+	for (const struct list_node *node = transport->lanes.next; node != &transport->lanes; node = node->next) {
+		const struct lane *lane = LIST_OF(node, const struct lane, link);
+
+		if (lane->touched)
+			return 0;
+		if (lane->due_us < due)
+			due = lane->due_us;
+		if (lane->transfers == 0 && lane->empty_us + LANE_IDLE_US < due)
+			due = lane->empty_us + LANE_IDLE_US;
+	}
+	return due;
+}
+
+size_t transport_lanes(const struct transport *transport)
+{
+	return transport->lane_count;
+}

@@ -1,0 +1,489 @@
+/* transport_easy.c - what an easy handle is told, and what it tells us while it runs.
+ *
+ * Options that never change are set once, when the handle is made; those that depend on the call are all set for each
+ * call, so that nothing of one call can reach another. */
+#include "pool/transport_internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+
+enum {
+	HEADER_SECTION_MAX = 256 * 1024,
+	LOCATION_MAX = 16 * 1024,
+	KEEP = 60,             /* seconds an idle connection may have been idle and still be used */
+	KEEP_UNREPEATABLE = 4, /* likewise for calls that may not be repeated: upstreams close at 5 s and up */
+	EXTRA_HEADERS = 3
+};
+
+/* ---- while it runs ---- */
+
+static size_t fail(struct transfer *transfer, enum transfer_fault fault)
+{
+	transfer->fault = fault;
+	return 0; /* libcurl takes a short count for an error and ends the transfer */
+}
+
+/* The body's memory is charged as it grows. */
+static bool charge(struct call *call, size_t before)
+{
+	size_t grown = call->outcome.body.capacity - before;
+
+	if (!mem_take(call->budget, grown))
+		return false;
+	call->outcome.charged += grown;
+	return true;
+}
+
+static enum transfer_fault fault_of_decode(enum decode_status status)
+{
+	switch (status) {
+	case DECODE_OK:
+		return TRANSFER_FAULT_NONE;
+	case DECODE_FULL:
+		return TRANSFER_FAULT_TOO_LARGE;
+	case DECODE_NOMEM:
+		return TRANSFER_FAULT_NO_MEMORY;
+	case DECODE_MALFORMED:
+		break;
+	}
+	return TRANSFER_FAULT_ENCODING;
+}
+
+static enum transfer_fault add_body(struct transfer *transfer, const char *bytes, size_t len)
+{
+	struct buf *body = &transfer->call->outcome.body;
+
+	if (!transfer->decode_ready) {
+		enum decode_status status = decode_new(span_of(transfer->coding), &transfer->decode);
+
+		if (status != DECODE_OK)
+			return fault_of_decode(status);
+		transfer->decode_ready = true;
+	}
+	if (transfer->decode)
+		return fault_of_decode(decode_feed(transfer->decode, bytes, len, body));
+	switch (buf_add(body, bytes, len)) {
+	case ERR_OK:
+		return TRANSFER_FAULT_NONE;
+	case ERR_LIMIT:
+		return TRANSFER_FAULT_TOO_LARGE;
+	default:
+		return TRANSFER_FAULT_NO_MEMORY;
+	}
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *transfer_arg)
+{
+	struct transfer *transfer = transfer_arg;
+	size_t len = size * count, before = transfer->call->outcome.body.capacity;
+	enum transfer_fault fault = add_body(transfer, bytes, len);
+
+	transfer->received += len;
+	if (!charge(transfer->call, before) && fault == TRANSFER_FAULT_NONE)
+		fault = TRANSFER_FAULT_NO_MEMORY;
+	return fault == TRANSFER_FAULT_NONE ? len : fail(transfer, fault);
+}
+
+/* A status line begins a header section: what an earlier one (1xx) said does not count. */
+static void begin_section(struct transfer *transfer)
+{
+	struct outcome *outcome = &transfer->call->outcome;
+
+	transfer->coding[0] = '\0';
+	transfer->has_length = transfer->has_transfer_encoding = false;
+	transfer->retry_after_us = 0;
+	mem_free(transfer->location);
+	transfer->location = NULL;
+	mem_free(outcome->content_type);
+	outcome->content_type = NULL;
+	buf_clear(&outcome->headers);
+}
+
+static bool is_digits(struct span value)
+{
+	for (size_t i = 0; i < value.len; i++)
+		if (value.ptr[i] < '0' || value.ptr[i] > '9')
+			return false;
+	return value.len > 0 && value.len < 20;
+}
+
+/* Two lengths that differ, or a length beside a transfer coding: somebody between us could read another message. */
+static bool note_length(struct transfer *transfer, struct span value)
+{
+	uint64_t length = 0;
+
+	if (!is_digits(value))
+		return false;
+	for (size_t i = 0; i < value.len; i++)
+		length = length * 10 + (uint64_t)(value.ptr[i] - '0');
+	if (transfer->has_transfer_encoding || (transfer->has_length && transfer->length != length))
+		return false;
+	transfer->has_length = true;
+	transfer->length = length;
+	return true;
+}
+
+static void note_retry_after(struct transfer *transfer, struct span value, bool in_ms)
+{
+	uint64_t wait_ms = 0;
+	bool good = in_ms ? field_parse_retry_after_ms(value, &wait_ms)
+			  : field_parse_retry_after(value, clock_wall_ms(), &wait_ms);
+
+	if (good && wait_ms * 1000 > transfer->retry_after_us)
+		transfer->retry_after_us = wait_ms * 1000;
+}
+
+/* A second Content-Encoding field adds a coding; decode refuses more than one. */
+static bool note_coding(struct transfer *transfer, struct span value)
+{
+	size_t have = strlen(transfer->coding), comma = have ? 1 : 0;
+
+	if (have + comma + value.len >= sizeof transfer->coding)
+		return false;
+	memcpy(transfer->coding + have, ",", comma);
+	memcpy(transfer->coding + have + comma, value.ptr, value.len);
+	transfer->coding[have + comma + value.len] = '\0';
+	return true;
+}
+
+static enum transfer_fault note_field(struct transfer *transfer, struct span name, struct span value)
+{
+	struct outcome *outcome = &transfer->call->outcome;
+
+	switch (name.len) {
+	case 8:
+		if (span_equals_nocase(name, "location") && value.len <= LOCATION_MAX && !transfer->location)
+			transfer->location = mem_copy(value.ptr, value.len);
+		break;
+	case 11:
+		if (span_equals_nocase(name, "retry-after"))
+			note_retry_after(transfer, value, false);
+		break;
+	case 12:
+		if (span_equals_nocase(name, "content-type") && !outcome->content_type)
+			outcome->content_type = mem_copy(value.ptr, value.len);
+		break;
+	case 14:
+		if (span_equals_nocase(name, "content-length") && !note_length(transfer, value))
+			return TRANSFER_FAULT_MALFORMED;
+		if (span_equals_nocase(name, "retry-after-ms"))
+			note_retry_after(transfer, value, true);
+		break;
+	case 16:
+		if (span_equals_nocase(name, "content-encoding") && !note_coding(transfer, value))
+			return TRANSFER_FAULT_ENCODING;
+		break;
+	case 17:
+		if (!span_equals_nocase(name, "transfer-encoding"))
+			break;
+		if (transfer->has_length)
+			return TRANSFER_FAULT_MALFORMED;
+		transfer->has_transfer_encoding = true;
+		break;
+	default:
+		break;
+	}
+	return TRANSFER_FAULT_NONE;
+}
+
+static bool is_hop_by_hop(struct span name)
+{
+	static const char *const names[] = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization",
+		"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (span_equals_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
+static enum transfer_fault keep_field(struct transfer *transfer, struct span name, struct span value)
+{
+	struct buf *headers = &transfer->call->outcome.headers;
+	size_t at = headers->len;
+
+	if (!transfer->call->request.want_headers || is_hop_by_hop(name))
+		return TRANSFER_FAULT_NONE;
+	buf_add(headers, name.ptr, name.len);
+	for (; at < headers->len; at++)
+		if (headers->ptr[at] >= 'A' && headers->ptr[at] <= 'Z')
+			headers->ptr[at] = (char)(headers->ptr[at] + 'a' - 'A');
+	buf_adds(headers, ": ");
+	buf_add(headers, value.ptr, value.len);
+	buf_add_char(headers, '\n');
+	return headers->failed ? TRANSFER_FAULT_NO_MEMORY : TRANSFER_FAULT_NONE;
+}
+
+static struct span trim(struct span text)
+{
+	while (text.len && strchr(" \t\r\n", text.ptr[text.len - 1]))
+		text.len--;
+	while (text.len && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
+		text.ptr++;
+		text.len--;
+	}
+	return text;
+}
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *transfer_arg)
+{
+	struct transfer *transfer = transfer_arg;
+	struct span line = {bytes, size * count}, name = line, value;
+	const char *colon = memchr(line.ptr, ':', line.len);
+	enum transfer_fault fault;
+
+	transfer->header_bytes += line.len;
+	transfer->received += line.len;
+	if (transfer->header_bytes > HEADER_SECTION_MAX)
+		return fail(transfer, TRANSFER_FAULT_MALFORMED);
+	if (line.len > 5 && memcmp(line.ptr, "HTTP/", 5) == 0) {
+		begin_section(transfer);
+		return line.len;
+	}
+	if (!colon || transfer->decode_ready) /* the empty line, or a trailer */
+		return line.len;
+	name.len = (size_t)(colon - line.ptr);
+	value = trim((struct span){colon + 1, line.len - name.len - 1});
+	fault = note_field(transfer, name, value);
+	if (fault == TRANSFER_FAULT_NONE)
+		fault = keep_field(transfer, name, value);
+	return fault == TRANSFER_FAULT_NONE ? line.len : fail(transfer, fault);
+}
+
+/* The very address that is being connected to. */
+static curl_socket_t on_open_socket(void *transfer_arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct transfer *transfer = transfer_arg;
+
+	(void)purpose;
+	if (guard_check_address(transfer->guard, call_url(transfer->call), &address->addr) != REASON_NONE) {
+		transfer->fault = TRANSFER_FAULT_DENIED;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static bool parse_address(const char *text, union url_address *ret_address)
+{
+	memset(ret_address, 0, sizeof *ret_address);
+	ret_address->sa.sa_family = AF_INET;
+	if (inet_pton(AF_INET, text, &ret_address->v4.sin_addr) == 1)
+		return true;
+	ret_address->sa.sa_family = AF_INET6;
+	return inet_pton(AF_INET6, text, &ret_address->v6.sin6_addr) == 1;
+}
+
+/* Before each time the request is sent, on a new connection or a kept one: the address again, since a kept connection
+ * never asks on_open_socket, and libcurl's silent second try, which a call must be able to bear. */
+static int on_request(void *transfer_arg, char *remote, char *local, int remote_port, int local_port)
+{
+	struct transfer *transfer = transfer_arg;
+	struct call *call = transfer->call;
+	union url_address address;
+
+	(void)local;
+	(void)local_port;
+	if (!parse_address(remote, &address)) {
+		transfer->fault = TRANSFER_FAULT_DENIED;
+		return CURL_PREREQFUNC_ABORT;
+	}
+	if (address.sa.sa_family == AF_INET)
+		address.v4.sin_port = htons((uint16_t)remote_port);
+	else
+		address.v6.sin6_port = htons((uint16_t)remote_port);
+	if (guard_check_address(transfer->guard, call_url(call), &address.sa) != REASON_NONE) {
+		transfer->fault = TRANSFER_FAULT_DENIED;
+		return CURL_PREREQFUNC_ABORT;
+	}
+	if (transfer->requests > 0) {
+		if (!call->request.repeatable || transfer->requests > 1) {
+			transfer->fault = TRANSFER_FAULT_REPEATED;
+			return CURL_PREREQFUNC_ABORT;
+		}
+		call->outcome.attempts++;
+	}
+	transfer->requests++;
+	return CURL_PREREQFUNC_OK;
+}
+
+/* ---- what it is told ---- */
+
+enum err_code transport_easy_new(struct transfer *transfer)
+{
+	struct transport *transport = transfer->transport;
+	CURL *easy = curl_easy_init();
+
+	if (!easy)
+		return ERR_NOMEM;
+	transfer->easy = easy;
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* else libcurl reads the environment for every call */
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* decode.h does it, and sees truncation */
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)transport->options.buffer_bytes);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, transport_close_socket);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transport);
+	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+	if (curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
+		curl_easy_setopt(easy, CURLOPT_SHARE, transport->share) != CURLE_OK)
+		return ERR_NOMEM;
+	return ERR_OK;
+}
+
+static bool names_field(const char *line, const char *name)
+{
+	size_t len = strlen(name);
+
+	return strncasecmp(line, name, len) == 0 && (line[len] == ':' || line[len] == ';');
+}
+
+static bool has_field(const struct request *request, const char *name)
+{
+	for (size_t i = 0; i < request->header_count; i++)
+		if (names_field(request->headers[i], name))
+			return true;
+	return false;
+}
+
+static bool may_leave_origin(const char *line)
+{
+	return names_field(line, "Accept") || names_field(line, "Accept-Language") || names_field(line, "User-Agent");
+}
+
+static void push_header(struct curl_slist *nodes, size_t *count, const char *line)
+{
+	union {
+		const char *in;
+		char *out; /* libcurl's type; it only reads */
+	} text = {.in = line};
+
+	nodes[*count] = (struct curl_slist){.data = text.out, .next = NULL};
+	if (*count > 0)
+		nodes[*count - 1].next = &nodes[*count];
+	(*count)++;
+}
+
+/* The list's nodes are ours, so that no line is copied. */
+static enum err_code apply_headers(struct transfer *transfer)
+{
+	const struct call *call = transfer->call;
+	const struct request *request = &call->request;
+	size_t need = request->header_count + EXTRA_HEADERS, count = 0;
+	struct curl_slist *nodes = transfer->headers;
+
+	if (need > transfer->header_room) {
+		nodes = mem_resize(nodes, need * sizeof *nodes);
+		if (!nodes)
+			return ERR_NOMEM;
+		transfer->headers = nodes;
+		transfer->header_room = need;
+	}
+	for (size_t i = 0; i < request->header_count; i++)
+		if (!call->stripped || may_leave_origin(request->headers[i]))
+			push_header(nodes, &count, request->headers[i]);
+	push_header(nodes, &count, "Accept-Encoding: gzip, deflate");
+	push_header(nodes, &count, "Expect:"); /* libcurl's own costs a second where nobody answers it */
+	if (!request->has_body && !has_field(request, "Content-Type"))
+		push_header(nodes, &count, "Content-Type:"); /* libcurl would call an empty POST a form */
+	return curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, nodes) == CURLE_OK ? ERR_OK : ERR_NOMEM;
+}
+
+static bool takes_length(enum http_method method)
+{
+	return method == HTTP_POST || method == HTTP_PUT || method == HTTP_PATCH;
+}
+
+static CURLcode apply_method(struct transfer *transfer)
+{
+	const struct call *call = transfer->call;
+	const struct request *request = &call->request;
+	bool body = request->has_body && !call->stripped;
+	CURL *easy = transfer->easy;
+
+	curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L); /* undoes NOBODY and POST of the call before */
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+	if (request->method == HTTP_HEAD) {
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL);
+		return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	}
+	if (body || takes_length(request->method)) {
+		curl_easy_setopt(easy, CURLOPT_POST, 1L);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(body ? request->body.len : 0));
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body && request->body.len ? request->body.ptr : "");
+	} else {
+		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+	}
+	return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method_text(request->method));
+}
+
+/* "+host:port:address,address": libcurl asks nobody, and forgets the entry after its cache's time. */
+static enum err_code apply_addresses(struct transfer *transfer, const struct resolver_answer *answer)
+{
+	const struct url *url = call_url(transfer->call);
+	struct buf text;
+
+	curl_slist_free_all(transfer->resolve);
+	transfer->resolve = NULL;
+	if (!answer)
+		return curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, NULL) == CURLE_OK ? ERR_OK : ERR_NOMEM;
+	buf_init(&text, 4096);
+	buf_addf(&text, "+%s:%u:", url->host, url->port);
+	for (size_t i = 0; i < answer->count; i++) {
+		const union url_address *address = &answer->addresses[i];
+		char ip[INET6_ADDRSTRLEN] = "";
+
+		if (address->sa.sa_family == AF_INET)
+			inet_ntop(AF_INET, &address->v4.sin_addr, ip, sizeof ip);
+		else
+			inet_ntop(AF_INET6, &address->v6.sin6_addr, ip, sizeof ip);
+		buf_addf(&text, address->sa.sa_family == AF_INET ? "%s%s" : "%s[%s]", i ? "," : "", ip);
+	}
+	if (!text.failed)
+		transfer->resolve = curl_slist_append(NULL, text.ptr);
+	buf_free(&text);
+	if (!transfer->resolve || curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, transfer->resolve) != CURLE_OK)
+		return ERR_NOMEM;
+	return ERR_OK;
+}
+
+enum err_code transport_easy_apply(struct transfer *transfer, const struct transport_target *target)
+{
+	struct call *call = transfer->call;
+	CURL *easy = transfer->easy;
+	long keep = call->request.repeatable ? KEEP : KEEP_UNREPEATABLE;
+
+	buf_init(&call->outcome.body, call->request.response_max);
+	if (call->request.want_headers && call->outcome.headers.max == 0)
+		buf_init(&call->outcome.headers, HEADER_SECTION_MAX * 2);
+	if (curl_easy_setopt(easy, CURLOPT_URL, call_url(call)->text) != CURLE_OK || apply_method(transfer) != CURLE_OK)
+		return ERR_NOMEM;
+	if (apply_headers(transfer) != ERR_OK || apply_addresses(transfer, target->answer) != ERR_OK)
+		return ERR_NOMEM;
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)target->connect_ms);
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)target->total_ms);
+	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, keep);
+	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, /* 0: none; the length a HEAD's answer states is not coming */
+		(curl_off_t)(call->request.method == HTTP_HEAD ? 0 : call->request.response_max));
+	if (target->ca_file[0] && curl_easy_setopt(easy, CURLOPT_CAINFO, target->ca_file) != CURLE_OK)
+		return ERR_NOMEM;
+	transfer->own_ca = target->ca_file[0] != '\0';
+	return ERR_OK;
+}

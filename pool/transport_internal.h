@@ -1,0 +1,38 @@
+/* transport_internal.h - shared by the transport*.c files: lanes and what an easy handle is told. */
+#ifndef POOL_TRANSPORT_INTERNAL_H
+#define POOL_TRANSPORT_INTERNAL_H
+#include <curl/curl.h>
+
+#include "pool/transport.h"
+
+struct lane {
+	struct list_node link; /* in transport.lanes */
+	struct transport *transport;
+	CURLM *multi;
+	unsigned transfers;
+	uint64_t due_us;       /* libcurl's timer */
+	uint64_t empty_us;     /* since when it has had no transfer */
+	bool touched;          /* something may have ended in it */
+};
+
+struct socket_state { /* by descriptor */
+	struct lane *lane;
+	uint32_t wanted, registered; /* EPOLLIN | EPOLLOUT */
+};
+
+struct transport {
+	struct transport_options options;
+	struct list_node lanes;
+	size_t lane_count;
+	struct list_node spares; /* transfers with an easy handle, ready for use */
+	struct socket_state *sockets;
+	size_t socket_room;
+	CURLSH *share; /* TLS sessions, over the lanes of one worker: no lock */
+	uint64_t now_us;
+};
+
+/* transport_easy.c */
+enum err_code transport_easy_new(struct transfer *transfer) MUST_CHECK;
+enum err_code transport_easy_apply(struct transfer *transfer, const struct transport_target *target) MUST_CHECK;
+int transport_close_socket(void *transport, curl_socket_t fd);
+#endif

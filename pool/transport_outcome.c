@@ -1,0 +1,290 @@
+/* transport_outcome.c - what a curl code and the transfer's facts mean for the call: codes of libcurl become ours here. */
+#include "pool/transport_internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "common/metrics.h"
+#include "pool/retry.h"
+
+enum { X509_EXPIRED = 10, X509_NOT_YET_VALID = 9 }; /* X509_V_ERR_* of OpenSSL, which CURLINFO_SSL_VERIFYRESULT gives */
+
+static const char *status_phrase(unsigned status)
+{
+	static const struct {
+		unsigned status;
+		const char *phrase;
+	} phrases[] = { /* RFC 9110 section 15, RFC 6585, RFC 8470 */
+		{300, " Multiple Choices"}, {301, " Moved Permanently"}, {302, " Found"}, {303, " See Other"},
+		{304, " Not Modified"}, {307, " Temporary Redirect"}, {308, " Permanent Redirect"}, {400, " Bad Request"},
+		{401, " Unauthorized"}, {402, " Payment Required"}, {403, " Forbidden"}, {404, " Not Found"},
+		{405, " Method Not Allowed"}, {406, " Not Acceptable"}, {408, " Request Timeout"}, {409, " Conflict"},
+		{410, " Gone"}, {411, " Length Required"}, {412, " Precondition Failed"}, {413, " Content Too Large"},
+		{414, " URI Too Long"}, {415, " Unsupported Media Type"}, {416, " Range Not Satisfiable"},
+		{417, " Expectation Failed"}, {421, " Misdirected Request"}, {422, " Unprocessable Content"},
+		{425, " Too Early"}, {426, " Upgrade Required"}, {428, " Precondition Required"},
+		{429, " Too Many Requests"}, {431, " Request Header Fields Too Large"},
+		{451, " Unavailable For Legal Reasons"}, {500, " Internal Server Error"}, {501, " Not Implemented"},
+		{502, " Bad Gateway"}, {503, " Service Unavailable"}, {504, " Gateway Timeout"},
+		{505, " HTTP Version Not Supported"}, {507, " Insufficient Storage"}, {511, " Network Authentication Required"},
+	};
+
+	for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
+		if (phrases[i].status == status)
+			return phrases[i].phrase;
+	return ""; /* the upstream's own words stay out of our messages */
+}
+
+static const char *host_of(const struct transfer *transfer)
+{
+	return call_url(transfer->call)->host;
+}
+
+static void judge_answer(struct transfer *transfer)
+{
+	struct call *call = transfer->call;
+	struct outcome *outcome = &call->outcome;
+
+	if (transfer->decode && !decode_complete(transfer->decode)) {
+		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_TRUNCATED, true, "%s ended its compressed answer too early",
+			host_of(transfer));
+	} else if (outcome->status >= 200 && outcome->status <= 299) {
+		call_fail(call, ITEM_OK, REASON_NONE, false, NULL); /* forgets an earlier attempt's message */
+	} else {
+		call_fail(call, ITEM_UPSTREAM_STATUS, REASON_NONE, retry_listed(call->request.retry, outcome->status),
+			"%s answered %u%s", host_of(transfer), outcome->status, status_phrase(outcome->status));
+	}
+}
+
+static void judge_fault(struct transfer *transfer)
+{
+	struct call *call = transfer->call;
+	const char *host = host_of(transfer);
+
+	switch (transfer->fault) {
+	case TRANSFER_FAULT_NONE:
+		break;
+	case TRANSFER_FAULT_DENIED:
+		call_fail(call, ITEM_BLOCKED_TARGET, REASON_ADDRESS_DENIED, false,
+			"%s leads to an address that may not be called", host);
+		break;
+	case TRANSFER_FAULT_TOO_LARGE:
+		call_fail(call, ITEM_RESPONSE_TOO_LARGE, REASON_NONE, false, "%s answered with more than %zu bytes", host,
+			call->request.response_max);
+		break;
+	case TRANSFER_FAULT_NO_MEMORY:
+		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true, "the server has no memory for the answer of %s now", host);
+		break;
+	case TRANSFER_FAULT_ENCODING:
+		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_ENCODING, true,
+			"%s answered with a Content-Encoding that cannot be decoded", host);
+		break;
+	case TRANSFER_FAULT_MALFORMED:
+		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_MALFORMED, true, "%s answered with a malformed header section",
+			host);
+		break;
+	case TRANSFER_FAULT_REPEATED:
+		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_CLOSED, true,
+			"%s closed the connection before it answered; the call may have been acted on", host);
+		break;
+	}
+}
+
+static void judge_timeout(struct transfer *transfer, bool item_expired)
+{
+	struct call *call = transfer->call;
+	const char *host = host_of(transfer);
+
+	if (transfer->requests > 0)
+		call_fail(call, ITEM_TIMEOUT, REASON_RESPONSE, true, "%s did not answer in time", host);
+	else if (item_expired)
+		call_fail(call, ITEM_TIMEOUT, REASON_CONNECT, true, "the time ran out while connecting to %s", host);
+	else
+		call_fail(call, ITEM_CONNECT_FAILED, REASON_TIMEOUT, true, "no connection to %s:%u in time", host,
+			call_url(call)->port);
+}
+
+static void judge_certificate(struct transfer *transfer)
+{
+	long result = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+	if (result == X509_EXPIRED || result == X509_NOT_YET_VALID)
+		call_fail(transfer->call, ITEM_TLS_FAILED, REASON_EXPIRED, false,
+			"the certificate of %s is not valid at this time", host_of(transfer));
+	else if (result == 0)
+		call_fail(transfer->call, ITEM_TLS_FAILED, REASON_WRONG_HOST, false,
+			"the certificate that %s showed is for another name", host_of(transfer));
+	else
+		call_fail(transfer->call, ITEM_TLS_FAILED, REASON_UNTRUSTED, false,
+			"the certificate of %s is not signed by an authority that is trusted here", host_of(transfer));
+}
+
+static void protocol(struct transfer *transfer, enum item_reason reason, const char *what)
+{
+	call_fail(transfer->call, ITEM_UPSTREAM_PROTOCOL, reason, true, "%s %s", host_of(transfer), what);
+}
+
+static long os_errno(const struct transfer *transfer)
+{
+	long number = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
+	return number;
+}
+
+/* Code 56 stands for a reset, a TLS end without close_notify, a bad chunk and too many headers. */
+static void judge_receive(struct transfer *transfer)
+{
+	if (os_errno(transfer) == ECONNRESET || os_errno(transfer) == EPIPE)
+		protocol(transfer, REASON_RESET, "reset the connection");
+	else if (strstr(transfer->error, "SSL") || strstr(transfer->error, "eof"))
+		protocol(transfer, transfer->call->outcome.status ? REASON_TRUNCATED : REASON_CLOSED,
+			"closed the connection in the middle");
+	else
+		protocol(transfer, REASON_MALFORMED, "did not answer with valid HTTP");
+}
+
+static void judge_connect(struct transfer *transfer)
+{
+	char text[128];
+	long number = os_errno(transfer);
+
+	call_fail(transfer->call, ITEM_CONNECT_FAILED, REASON_NONE, true, "cannot connect to %s:%u: %s", host_of(transfer),
+		call_url(transfer->call)->port, number ? strerror_r((int)number, text, sizeof text) : "no connection");
+}
+
+static void judge_failure(struct transfer *transfer, CURLcode code, bool item_expired)
+{
+	struct call *call = transfer->call;
+
+	switch (code) {
+	case CURLE_COULDNT_CONNECT:
+		judge_connect(transfer);
+		break;
+	case CURLE_COULDNT_RESOLVE_HOST:
+		call_fail(call, ITEM_DNS_FAILED, REASON_NONE, true, "%s cannot be resolved", host_of(transfer));
+		break;
+	case CURLE_OPERATION_TIMEDOUT:
+		judge_timeout(transfer, item_expired);
+		break;
+	case CURLE_PEER_FAILED_VERIFICATION:
+		judge_certificate(transfer);
+		break;
+	case CURLE_SSL_CACERT_BADFILE:
+		call_fail(call, ITEM_TLS_FAILED, REASON_UNTRUSTED, false,
+			"the file of trusted certificates for %s cannot be read", host_of(transfer));
+		break;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_ISSUER_ERROR:
+		call_fail(call, ITEM_TLS_FAILED, REASON_HANDSHAKE, true, "the TLS handshake with %s failed", host_of(transfer));
+		break;
+	case CURLE_FILESIZE_EXCEEDED:
+		transfer->fault = TRANSFER_FAULT_TOO_LARGE;
+		judge_fault(transfer);
+		break;
+	case CURLE_PARTIAL_FILE:
+		protocol(transfer, REASON_TRUNCATED, "ended its answer too early");
+		break;
+	case CURLE_GOT_NOTHING:
+		protocol(transfer, REASON_CLOSED, "closed the connection without an answer");
+		break;
+	case CURLE_SEND_ERROR:
+		protocol(transfer, REASON_RESET, "reset the connection");
+		break;
+	case CURLE_RECV_ERROR:
+		judge_receive(transfer);
+		break;
+	case CURLE_UNSUPPORTED_PROTOCOL: /* of the answer: HTTP/0.9 or no HTTP at all */
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_OUT_OF_MEMORY: /* libcurl's word for a header line without end, and hardly ever the truth */
+		protocol(transfer, REASON_MALFORMED, "did not answer with valid HTTP");
+		break;
+	default:
+		call_fail(call, ITEM_INTERNAL, REASON_NONE, true, "the call to %s failed: %s", host_of(transfer),
+			curl_easy_strerror(code));
+		break;
+	}
+}
+
+static void count_bytes(const struct transfer *transfer)
+{
+	long request = 0;
+	curl_off_t body = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request);
+	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &body);
+	metrics_add(METRIC_UPSTREAM_SENT_BYTES, (uint64_t)request + (uint64_t)body);
+	metrics_add(METRIC_UPSTREAM_RECEIVED_BYTES, transfer->received);
+}
+
+static uint64_t info_us(const struct transfer *transfer, CURLINFO info)
+{
+	curl_off_t us = 0;
+
+	curl_easy_getinfo(transfer->easy, info, &us);
+	return us > 0 ? (uint64_t)us : 0;
+}
+
+static const char *http_version_text(const struct transfer *transfer)
+{
+	long version = CURL_HTTP_VERSION_NONE;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version);
+	switch (version) {
+	case CURL_HTTP_VERSION_1_0:
+		return "1.0";
+	case CURL_HTTP_VERSION_1_1:
+		return "1.1";
+	case CURL_HTTP_VERSION_2_0:
+		return "2";
+	default:
+		return NULL;
+	}
+}
+
+void transport_note_timing(struct transfer *transfer)
+{
+	struct call_timing *timing = transfer->call->outcome.timing;
+	uint64_t lookup = info_us(transfer, CURLINFO_NAMELOOKUP_TIME_T), connect = info_us(transfer, CURLINFO_CONNECT_TIME_T),
+		 tls = info_us(transfer, CURLINFO_APPCONNECT_TIME_T), first = info_us(transfer, CURLINFO_STARTTRANSFER_TIME_T);
+	char *ip = NULL;
+	long port = 0;
+
+	if (!timing)
+		return;
+	curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &ip);
+	curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_PORT, &port);
+	timing->remote_address[0] = '\0';
+	if (ip && *ip)
+		snprintf(timing->remote_address, sizeof timing->remote_address, strchr(ip, ':') ? "[%s]:%ld" : "%s:%ld", ip, port);
+	timing->dns_us = transfer->resolved_us ? transfer->resolved_us - transfer->began_us : 0;
+	timing->connect_us = connect > lookup ? connect - lookup : 0;
+	timing->tls_us = tls > connect ? tls - connect : 0;
+	timing->first_byte_us = first ? first + timing->dns_us : 0;
+	timing->http_version = first ? http_version_text(transfer) : NULL;
+}
+
+void transport_judge(struct transfer *transfer, int curl_code, bool item_expired)
+{
+	struct outcome *outcome = &transfer->call->outcome;
+	long status = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status >= 200)
+		outcome->status = (unsigned)status;
+	if (transfer->requests > 0)
+		outcome->sent = true;
+	outcome->reason = REASON_NONE;
+	outcome->retryable = false;
+	count_bytes(transfer);
+	transport_note_timing(transfer);
+	if (transfer->fault != TRANSFER_FAULT_NONE)
+		judge_fault(transfer);
+	else if (curl_code == CURLE_OK)
+		judge_answer(transfer);
+	else
+		judge_failure(transfer, (CURLcode)curl_code, item_expired);
+}

@@ -1,0 +1,385 @@
+/* worker_call.c - one call on a worker: name, wire, redirects, the decision to try again, clocks and cancels.
+ *
+ *   start -> resolve -> send_now -> (transport) -> worker_call_over -> conclude -> back to the pool
+ *              |           |                          | a redirect: another hop, through the pool's turns again
+ *              +-----------+--- fail_unsent ----------+ another attempt likewise
+ * Each way ends in `leave`, exactly once a transfer. */
+#include "pool/worker_internal.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/metrics.h"
+#include "pool/retry.h"
+
+enum { CLOCK_SLACK_US = 2000 /* libcurl counts in milliseconds */ };
+
+/* ---- an attempt's end ---- */
+
+static void drop_body(struct call *call)
+{
+	buf_free(&call->outcome.body);
+	mem_give(call->budget, call->outcome.charged);
+	call->outcome.charged = 0;
+}
+
+static void record_attempt(struct worker *worker, const struct transfer *transfer)
+{
+	struct call *call = transfer->call;
+	struct call_timing *timing = call->outcome.timing;
+	struct call_attempt *attempt;
+
+	if (!timing || timing->attempt_count == CALL_ATTEMPTS_MAX)
+		return;
+	attempt = &timing->attempts[timing->attempt_count++];
+	attempt->status = call->outcome.code == ITEM_OK || call->outcome.code == ITEM_UPSTREAM_STATUS ? call->outcome.status : 0;
+	attempt->code = call->outcome.code;
+	attempt->duration_us = worker->now_us - transfer->began_us;
+	attempt->wait_us = call->wait_us;
+}
+
+static void forget_hops(struct call *call)
+{
+	url_free(&call->hop);
+	call->hops = 0;
+	call->stripped = false;
+}
+
+static void note_url(struct call *call)
+{
+	struct call_timing *timing = call->outcome.timing;
+	const char *text = call_url(call)->text;
+
+	if (!timing)
+		return;
+	mem_free(timing->url);
+	timing->url = mem_copy(text, strlen(text));
+}
+
+/* The outcome is written: the transfer's part is over, the call waits for the next turn. */
+static void leave(struct worker *worker, struct transfer *transfer)
+{
+	struct call *call = transfer->call;
+
+	heap_remove(&worker->timers, &transfer->timer);
+	list_remove(&transfer->link);
+	worker->under_way_count--;
+	transport_put(worker->transport, transfer);
+	list_push_back(&worker->back, &call->sched.link);
+}
+
+static bool wants_retry(struct worker *worker, const struct transfer *transfer)
+{
+	struct call *call = transfer->call;
+	struct retry_facts facts = {.sent = transfer->requests > 0, .retry_after_us = transfer->retry_after_us,
+		.now_us = worker->now_us};
+
+	worker->random = worker->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	facts.random = worker->random >> 11;
+	if (!retry_decide(call, &facts, &call->wait_us))
+		return false;
+	call->again_us = worker->now_us + call->wait_us;
+	return true;
+}
+
+/* An attempt is over: another one, or the call's outcome. */
+static void conclude(struct worker *worker, struct transfer *transfer)
+{
+	struct call *call = transfer->call;
+	struct outcome *outcome = &call->outcome;
+
+	record_attempt(worker, transfer);
+	note_url(call);
+	call->again = outcome->code != ITEM_OK && wants_retry(worker, transfer);
+	if (outcome->code != ITEM_OK && (outcome->code != ITEM_UPSTREAM_STATUS || call->again))
+		drop_body(call);
+	outcome->duration_us = worker->now_us - call->started_us;
+	forget_hops(call);
+	leave(worker, transfer);
+}
+
+static bool is_redirect(const struct call *call, const struct transfer *transfer)
+{
+	unsigned status = call->outcome.status;
+
+	if (call->outcome.code != ITEM_UPSTREAM_STATUS || call->request.max_redirects == 0 || !transfer->location)
+		return false;
+	if (call->request.method != HTTP_GET && call->request.method != HTTP_HEAD)
+		return false;
+	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* The hop's target through the gate and the guard. NONE: *ret_next is it. */
+static enum item_reason next_hop(const struct call *call, const struct transfer *transfer, struct url *ret_next, bool *ret_nomem)
+{
+	const struct url *from = call_url(call);
+	enum item_reason reason = url_follow(from, span_of(transfer->location), ret_next, ret_nomem);
+
+	if (*ret_nomem || reason != REASON_NONE)
+		return reason;
+	if (from->https && !ret_next->https)
+		reason = REASON_SCHEME_DENIED;
+	else
+		reason = guard_check_url(transfer->guard, ret_next);
+	if (reason != REASON_NONE)
+		url_free(ret_next);
+	return reason;
+}
+
+/* True where the call goes on elsewhere; else its outcome says what became of the redirect. */
+static bool follow(struct worker *worker, struct transfer *transfer)
+{
+	struct call *call = transfer->call;
+	const struct url *from = call_url(call);
+	struct url next;
+	bool nomem = false;
+	enum item_reason reason;
+
+	if (call->hops >= call->request.max_redirects) {
+		call_fail(call, ITEM_TOO_MANY_REDIRECTS, REASON_NONE, false, "more than %u redirects, the last from %s",
+			call->request.max_redirects, from->host);
+		return false;
+	}
+	reason = next_hop(call, transfer, &next, &nomem);
+	if (nomem) {
+		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true, "the server has no memory to follow the redirect of %s",
+			from->host);
+		return false;
+	}
+	if (reason == REASON_URL_INVALID)
+		return false; /* not a usable Location: the 3xx is the answer */
+	if (reason != REASON_NONE) {
+		call_fail(call, ITEM_BLOCKED_TARGET, reason, false, "%s redirects to a target that may not be called", from->host);
+		return false;
+	}
+	if (!url_same_origin(from, &next))
+		call->stripped = true;
+	call->hops++;
+	url_free(&call->hop);
+	call->hop = next;
+	call->again = true;
+	call->again_us = worker->now_us;
+	return true;
+}
+
+void worker_call_over(void *worker_arg, struct transfer *transfer, int curl_code)
+{
+	struct worker *worker = worker_arg;
+	struct call *call = transfer->call;
+	bool began_before_send = transfer->fault == TRANSFER_FAULT_DENIED && transfer->requests == 0 && call->hops == 0;
+
+	worker->now_us = clock_us();
+	transport_judge(transfer, curl_code, worker->now_us + CLOCK_SLACK_US >= call->deadline_us);
+	if (began_before_send)
+		call->outcome.attempts--; /* a target that is blocked before connecting is no attempt */
+	if (is_redirect(call, transfer) && follow(worker, transfer)) {
+		drop_body(call);
+		leave(worker, transfer);
+		return;
+	}
+	conclude(worker, transfer);
+}
+
+/* ---- an attempt's begin ---- */
+
+static void fail_unsent(struct worker *worker, struct transfer *transfer)
+{
+	worker->now_us = clock_us();
+	transfer->call->outcome.sent |= transfer->requests > 0;
+	conclude(worker, transfer);
+}
+
+static uint64_t left_ms(uint64_t until_us, uint64_t now_us)
+{
+	return until_us <= now_us ? 1 : (until_us - now_us + 999) / 1000;
+}
+
+static void send_now(struct worker *worker, struct transfer *transfer, const struct resolver_answer *answer)
+{
+	struct call *call = transfer->call;
+	const struct url *url = call_url(call);
+	struct transport_target target = {.answer = answer,
+		.connect_ms = left_ms(transfer->began_us + transfer->connect_us, worker->now_us),
+		.total_ms = left_ms(call->deadline_us, worker->now_us),
+		.ca_file = config_upstream_of(worker->config, url->host, url->port)->ca_file};
+
+	if (transport_start(transfer, &target) == ERR_OK)
+		return;
+	call_fail(call, ITEM_OVERLOADED, REASON_NONE, true, "the server has no memory for the call to %s now", url->host);
+	fail_unsent(worker, transfer);
+}
+
+static bool denied(const struct transfer *transfer, const struct resolver_answer *answer)
+{
+	const struct url *url = call_url(transfer->call);
+
+	for (size_t i = 0; i < answer->alias_count; i++)
+		if (guard_denies_name(transfer->guard, answer->aliases[i]))
+			return true;
+	for (size_t i = 0; i < answer->count; i++)
+		if (guard_check_address(transfer->guard, url, &answer->addresses[i].sa) != REASON_NONE)
+			return true;
+	return false;
+}
+
+static void resolved(struct worker *worker, struct transfer *transfer, const struct resolver_answer *answer)
+{
+	struct call *call = transfer->call;
+	const char *host = call_url(call)->host;
+
+	transfer->resolving = false;
+	transfer->resolved_us = worker->now_us;
+	heap_remove(&worker->timers, &transfer->timer);
+	if (answer->alias_count + answer->count > 0 && denied(transfer, answer)) {
+		call_fail(call, ITEM_BLOCKED_TARGET, REASON_ADDRESS_DENIED, false,
+			"%s resolves to an address that may not be called", host);
+		call->outcome.attempts -= call->hops == 0;
+	} else if (answer->status == RESOLVER_OK) {
+		send_now(worker, transfer, answer);
+		return;
+	} else {
+		call_fail(call, ITEM_DNS_FAILED, answer->status == RESOLVER_TIMEOUT ? REASON_TIMEOUT : REASON_NONE, true,
+			"%s cannot be resolved: %s", host, answer->text);
+	}
+	fail_unsent(worker, transfer);
+}
+
+static void on_resolved(struct resolver_waiter *waiter, const struct resolver_answer *answer)
+{
+	struct transfer *transfer = LIST_OF(waiter, struct transfer, waiter);
+
+	resolved(transfer->owner, transfer, answer);
+}
+
+static void resolve(struct worker *worker, struct transfer *transfer)
+{
+	struct call *call = transfer->call;
+	struct resolver_answer answer;
+	uint64_t until = clock_add(transfer->began_us, transfer->connect_us);
+
+	transfer->waiter.done = on_resolved;
+	transfer->resolving = true;
+	if (resolver_ask(worker->resolver, call_url(call)->host, worker->now_us, &transfer->waiter, &answer)) {
+		resolved(worker, transfer, &answer);
+		return;
+	}
+	heap_set(&worker->timers, &transfer->timer, until < call->deadline_us ? until : call->deadline_us);
+}
+
+/* What an earlier attempt or hop left, and what this one starts from. */
+static void prepare(struct call *call)
+{
+	struct outcome *outcome = &call->outcome;
+
+	if (outcome->attempts == 0 && !outcome->timing && call->request.want_timing)
+		outcome->timing = mem_try(sizeof *outcome->timing);
+	if (outcome->attempts == 0)
+		outcome->queue_us = call->started_us - call->submitted_us;
+	drop_body(call);
+	mem_free(outcome->content_type);
+	outcome->content_type = NULL;
+	buf_clear(&outcome->headers);
+	call->again = false;
+	if (call->hops > 0)
+		return; /* a hop belongs to the attempt that was redirected */
+	outcome->attempts++;
+	metrics_add(METRIC_ATTEMPTS, 1);
+}
+
+void worker_call_start(struct worker *worker, struct call *call)
+{
+	struct transfer *transfer = transport_get(worker->transport);
+	const struct url *url = call_url(call);
+
+	if (!transfer || heap_reserve(&worker->timers, worker->under_way_count + 1) != ERR_OK) {
+		if (transfer)
+			transport_put(worker->transport, transfer);
+		call->again = false;
+		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true, "the server has no memory for the call to %s now", url->host);
+		list_push_back(&worker->back, &call->sched.link);
+		return;
+	}
+	prepare(call);
+	transfer->call = call;
+	transfer->owner = worker;
+	transfer->guard = sched_group_guard(call->group);
+	transfer->began_us = worker->now_us;
+	transfer->connect_us = config_upstream_of(worker->config, url->host, url->port)->connect_timeout_ms * 1000;
+	list_push_back(&worker->under_way, &transfer->link);
+	worker->under_way_count++;
+	if (url->literal)
+		send_now(worker, transfer, NULL);
+	else
+		resolve(worker, transfer);
+}
+
+/* ---- clocks and cancels ---- */
+
+static void abort_transfer(struct worker *worker, struct transfer *transfer)
+{
+	if (transfer->resolving)
+		resolver_forget(worker->resolver, &transfer->waiter);
+	transfer->resolving = false;
+	transport_abort(transfer);
+	transport_note_timing(transfer);
+	transfer->call->outcome.sent |= transfer->requests > 0;
+}
+
+/* A name's time is up: the item's own clock, or connect_timeout. */
+static void expire(struct worker *worker, struct transfer *transfer)
+{
+	struct call *call = transfer->call;
+	const char *host = call_url(call)->host;
+
+	abort_transfer(worker, transfer);
+	if (worker->now_us >= call->deadline_us)
+		call_fail(call, ITEM_TIMEOUT, REASON_CONNECT, true, "the time ran out while resolving %s", host);
+	else
+		call_fail(call, ITEM_DNS_FAILED, REASON_TIMEOUT, true, "%s was not resolved in time", host);
+	conclude(worker, transfer);
+}
+
+void worker_call_expire(struct worker *worker)
+{
+	while (heap_due(&worker->timers) <= worker->now_us)
+		expire(worker, LIST_OF(heap_first(&worker->timers), struct transfer, timer));
+}
+
+static void cancel(struct worker *worker, struct transfer *transfer, enum call_end why)
+{
+	struct call *call = transfer->call;
+
+	abort_transfer(worker, transfer);
+	call->sched.end = why;
+	call_end(call);
+	record_attempt(worker, transfer);
+	note_url(call);
+	drop_body(call);
+	call->again = false;
+	call->outcome.duration_us = worker->now_us - call->started_us;
+	forget_hops(call);
+	leave(worker, transfer);
+}
+
+void worker_call_cancel_marked(struct worker *worker)
+{
+	for (struct list_node *node = worker->under_way.next, *after; node != &worker->under_way; node = after) {
+		struct transfer *transfer = LIST_OF(node, struct transfer, link);
+		enum call_end why = sched_group_abort(transfer->call->group);
+
+		after = node->next;
+		if (why != CALL_END_NONE)
+			cancel(worker, transfer, why);
+	}
+}
+
+void worker_call_ended(struct worker *worker, struct call *call)
+{
+	if (call->started_us)
+		call->outcome.duration_us = worker->now_us - call->started_us;
+	else
+		call->outcome.queue_us = worker->now_us - call->submitted_us;
+	drop_body(call);
+	forget_hops(call);
+	call_end(call);
+}

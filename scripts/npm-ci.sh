@@ -1,0 +1,9 @@
+#!/bin/sh
+# npm-ci.sh FOLDER - brings node_modules to what package-lock.json says; nothing to do where that is so already.
+set -eu
+cd "$1"
+if [ -f node_modules/.lock ] && cmp -s package-lock.json node_modules/.lock; then
+	exit 0
+fi
+npm ci --no-audit --no-fund
+cp package-lock.json node_modules/.lock

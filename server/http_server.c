@@ -1,0 +1,330 @@
+/* http_server.c - the HTTP front: life cycle, policy, the daemon.
+ *
+ * Threads: libmicrohttpd's two, each with its share of the connections, and the watcher's. Stopping
+ * waits on an eventfd for two counts under the lock: answers that are not written yet (bounded by
+ * the grace), and threads that are inside exchange_reply* (always: they still touch the daemon). */
+#include "http_server_parts.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "server/listener.h"
+
+enum { SPARE_CONNECTIONS = 64, THREAD_STACK_BYTES = 1024 * 1024 };
+
+static struct policy *make_policy(struct config *config, struct err *err)
+{
+	struct policy *policy = mem_try(sizeof *policy);
+
+	if (!policy) {
+		err_set(err, ERR_NOMEM, "no memory for the HTTP server's policy");
+		return NULL;
+	}
+	if (auth_new(config, &policy->auth, err) != ERR_OK) {
+		mem_free(policy);
+		return NULL;
+	}
+	atomic_init(&policy->refs, 1);
+	policy->config = config_ref(config);
+	return policy;
+}
+
+void http_server_unref_policy(struct policy *policy)
+{
+	if (!policy || atomic_fetch_sub(&policy->refs, 1) != 1)
+		return;
+	auth_unref(policy->auth);
+	config_unref(policy->config);
+	mem_free(policy);
+}
+
+static struct policy *policy_locked(struct http_server *server) REQUIRES(server->lock)
+{
+	atomic_fetch_add(&server->shared.policy->refs, 1);
+	return server->shared.policy;
+}
+
+struct policy *http_server_policy(struct http_server *server)
+{
+	struct policy *policy;
+
+	mutex_lock(&server->lock);
+	policy = policy_locked(server);
+	mutex_unlock(&server->lock);
+	return policy;
+}
+
+static struct policy *swap_policy_locked(struct http_server *server, struct policy *policy)
+	REQUIRES(server->lock)
+{
+	struct policy *old = server->shared.policy;
+
+	server->shared.policy = policy;
+	return old;
+}
+
+enum err_code http_server_configure(struct http_server *server, struct config *config)
+{
+	struct policy *policy = make_policy(config, NULL), *old;
+
+	if (!policy)
+		return ERR_NOMEM;
+	mutex_lock(&server->lock);
+	old = swap_policy_locked(server, policy);
+	mutex_unlock(&server->lock);
+	http_server_unref_policy(old);
+	return ERR_OK;
+}
+
+/* Under the lock, so that the server cannot be gone: the stopper looks at the counts under it too.
+ */
+static void tell_idle_locked(struct http_server *server, size_t count) REQUIRES(server->lock)
+{
+	uint64_t one = 1;
+
+	if (count == 0 && server->shared.stopping && write(server->idle_fd, &one, sizeof one) < 0)
+		REQUIRE(errno == EAGAIN);
+}
+
+static void count_answer_locked(struct http_server *server) REQUIRES(server->lock)
+{
+	server->shared.answering++;
+}
+
+static void end_answer_locked(struct http_server *server) REQUIRES(server->lock)
+{
+	tell_idle_locked(server, --server->shared.answering);
+}
+
+static void begin_reply_locked(struct http_server *server) REQUIRES(server->lock)
+{
+	server->shared.repliers++;
+}
+
+static void end_reply_locked(struct http_server *server) REQUIRES(server->lock)
+{
+	tell_idle_locked(server, --server->shared.repliers);
+}
+
+void http_server_count_answer(struct exchange *ex)
+{
+	if (ex->counted)
+		return;
+	ex->counted = true;
+	mutex_lock(&ex->server->lock);
+	count_answer_locked(ex->server);
+	mutex_unlock(&ex->server->lock);
+}
+
+void http_server_end_answer(struct exchange *ex)
+{
+	if (!ex->counted)
+		return;
+	mutex_lock(&ex->server->lock);
+	end_answer_locked(ex->server);
+	mutex_unlock(&ex->server->lock);
+}
+
+void http_server_begin_reply(struct http_server *server)
+{
+	mutex_lock(&server->lock);
+	begin_reply_locked(server);
+	mutex_unlock(&server->lock);
+}
+
+void http_server_end_reply(struct http_server *server)
+{
+	mutex_lock(&server->lock);
+	end_reply_locked(server);
+	mutex_unlock(&server->lock);
+}
+
+static void set_policy_locked(struct http_server *server, struct policy *policy)
+	REQUIRES(server->lock)
+{
+	server->shared.policy = policy;
+}
+
+enum err_code http_server_new(
+	const struct http_server_options *options, struct http_server **ret_server, struct err *err)
+{
+	struct http_server *server = mem_try(sizeof *server);
+	struct policy *policy;
+	enum err_code code = ERR_NOMEM;
+
+	if (!server)
+		return err_set(err, ERR_NOMEM, "no memory for the HTTP server");
+	server->opt = *options;
+	server->listen_fd = -1;
+	server->connections_max = options->config->server.max_connections;
+	atomic_init(&server->state, HTTP_READY);
+	mutex_init(&server->lock);
+	server->idle_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	policy = make_policy(options->config, err);
+	mutex_lock(&server->lock);
+	set_policy_locked(server, policy);
+	mutex_unlock(&server->lock);
+	if (server->idle_fd < 0)
+		err_set(err, ERR_IO, "cannot make an eventfd: %s", strerror(errno));
+	if (!policy || server->idle_fd < 0)
+		goto fail;
+	code = listener_bind(options->config->server.host, options->config->server.port,
+		&server->listen_fd, &server->port, err);
+	if (code != ERR_OK)
+		goto fail;
+	*ret_server = server;
+	return ERR_OK;
+fail:
+	http_server_destroy(server);
+	return code;
+}
+
+/* Each thread may get all of them, and some more that are answered with 503 instead of being left
+ * to hang. */
+static unsigned connection_limit(const struct http_server *server)
+{
+	return HTTP_THREADS * (server->connections_max + SPARE_CONNECTIONS);
+}
+
+static struct MHD_Daemon *start_daemon(struct http_server *server)
+{
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
+	sigset_t all, before;
+	struct MHD_Daemon *daemon;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all,
+		&before); /* its threads inherit this: signals are the main thread's */
+	daemon = MHD_start_daemon(flags, 0, NULL, NULL, http_server_exchange_handle, server,
+		MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
+		(unsigned)HTTP_THREADS, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES,
+		MHD_OPTION_CONNECTION_LIMIT, connection_limit(server),
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES,
+		MHD_OPTION_URI_LOG_CALLBACK, http_server_exchange_begin, server,
+		MHD_OPTION_NOTIFY_COMPLETED, http_server_exchange_end, server,
+		MHD_OPTION_NOTIFY_CONNECTION, http_server_client_notice, server, MHD_OPTION_END);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return daemon;
+}
+
+enum err_code http_server_start(struct http_server *server, struct err *err)
+{
+	enum err_code code = watcher_new(connection_limit(server), &server->watcher, err);
+
+	if (code != ERR_OK)
+		return code;
+	code = listener_open(server->listen_fd, err);
+	if (code != ERR_OK)
+		return code;
+	server->daemon = start_daemon(server);
+	server->listen_fd = -1; /* a daemon that could not start may have closed it */
+	if (!server->daemon)
+		return err_set(err, ERR_IO, "cannot start the HTTP threads: %s", strerror(errno));
+	return ERR_OK;
+}
+
+uint16_t http_server_port(const struct http_server *server)
+{
+	return server->port;
+}
+
+void http_server_set_state(struct http_server *server, enum http_state state)
+{
+	atomic_store(&server->state, (int)state);
+}
+
+enum http_state http_server_state(const struct http_server *server)
+{
+	return (enum http_state)atomic_load(&server->state);
+}
+
+size_t http_server_connections(const struct http_server *server)
+{
+	return atomic_load(&server->connections);
+}
+
+static void set_stopping_locked(struct http_server *server) REQUIRES(server->lock)
+{
+	server->shared.stopping = true;
+}
+
+static void read_counts_locked(struct http_server *server, size_t *ret_answering,
+	size_t *ret_repliers) REQUIRES(server->lock)
+{
+	*ret_answering = server->shared.answering;
+	*ret_repliers = server->shared.repliers;
+}
+
+static int poll_ms(uint64_t deadline_us)
+{
+	uint64_t now = clock_us(), left;
+
+	if (deadline_us == CLOCK_NEVER)
+		return -1;
+	left = deadline_us > now ? (deadline_us - now + 999) / 1000 : 0;
+	return left > INT32_MAX ? INT32_MAX : (int)left;
+}
+
+/* Until nobody is inside exchange_reply*, and until then or the deadline for the answers. */
+static void wait_idle(struct http_server *server, uint64_t deadline_us)
+{
+	struct pollfd idle = {.fd = server->idle_fd, .events = POLLIN};
+	size_t answering, repliers;
+	uint64_t told;
+
+	for (;;) {
+		mutex_lock(&server->lock);
+		read_counts_locked(server, &answering, &repliers);
+		mutex_unlock(&server->lock);
+		if (repliers == 0 && (answering == 0 || clock_us() >= deadline_us))
+			return;
+		poll(&idle, 1, poll_ms(clock_us() < deadline_us ? deadline_us : CLOCK_NEVER));
+		if (read(server->idle_fd, &told, sizeof told) < 0)
+			REQUIRE(errno == EAGAIN);
+	}
+}
+
+/* MHD_quiesce_daemon is not used: in 0.9.75 it races with its own threads over the listening socket
+ * and may abort. */
+void http_server_stop(struct http_server *server, uint64_t grace_ms)
+{
+	if (!server->daemon)
+		return;
+	http_server_set_state(server, HTTP_DRAINING);
+	mutex_lock(&server->lock);
+	set_stopping_locked(server);
+	mutex_unlock(&server->lock);
+	wait_idle(server, clock_add(clock_us(), grace_ms * 1000));
+	MHD_stop_daemon(server->daemon);
+	server->daemon = NULL;
+}
+
+static struct policy *take_policy_locked(struct http_server *server) REQUIRES(server->lock)
+{
+	return swap_policy_locked(server, NULL);
+}
+
+void http_server_destroy(struct http_server *server)
+{
+	struct policy *policy;
+
+	if (!server)
+		return;
+	http_server_stop(server, 0);
+	watcher_destroy(server->watcher);
+	if (server->listen_fd >= 0)
+		close(server->listen_fd);
+	if (server->idle_fd >= 0)
+		close(server->idle_fd);
+	mutex_lock(&server->lock);
+	policy = take_policy_locked(server);
+	mutex_unlock(&server->lock);
+	http_server_unref_policy(policy);
+	mutex_free(&server->lock);
+	mem_free(server);
+}

@@ -1,0 +1,128 @@
+/* http_server_parts.h - what the files http_server*.c share: the server, one connection's client, one exchange.
+ *
+ *   http_server.c           life cycle, policy, the daemon
+ *   http_server_exchange.c  libmicrohttpd's callbacks: an exchange from request line to end, its body
+ *   http_server_gate.c      the checks of a request, in the contract's order
+ *   http_server_reply.c     exchange_reply*: from any thread to the answer that is queued
+ *
+ * An exchange belongs to the http thread of its connection, but for what a reply fills in: while `progress` is
+ * not REPLIED that is the handler's, on whatever thread. */
+#ifndef SERVER_HTTP_SERVER_PARTS_H
+#define SERVER_HTTP_SERVER_PARTS_H
+#include <microhttpd.h>
+#include <stdatomic.h>
+
+#include "common/thread.h"
+#include "server/auth.h"
+#include "server/framing.h"
+#include "server/http_server.h"
+#include "server/request_id.h"
+#include "server/watcher.h"
+
+enum {
+	HTTP_THREADS = 2,
+	HTTP_POOL_BYTES = 32 * 1024,        /* of libmicrohttpd, a connection: request line and headers must fit */
+	HTTP_BLOCK_BYTES = 64 * 1024,       /* of an answer that is read from its source */
+	HTTP_DISCARD_MAX = 64 * 1024 * 1024 /* of a body that was refused */
+};
+
+struct policy { /* what a reload replaces; shared by count, immutable */
+	atomic_uint refs;
+	struct config *config;
+	struct auth *auth;
+};
+
+struct http_server {
+	struct http_server_options opt; /* constant after http_server_new, but for `config`: see policy */
+	int listen_fd;                  /* -1 once the daemon owns it */
+	uint16_t port;
+	unsigned connections_max; /* what the tables were made for */
+	struct MHD_Daemon *daemon;
+	struct watcher *watcher;
+	int idle_fd; /* eventfd: written when a count fell to 0 while stopping */
+	atomic_int state;
+	atomic_size_t connections;
+	struct mutex lock;
+	struct {
+		struct policy *policy;
+		size_t answering; /* exchanges handed to a route or queued, and not ended */
+		size_t repliers;  /* threads inside exchange_reply* */
+		bool stopping;
+	} shared;
+};
+
+struct client { /* one connection */
+	struct watch *watch;
+	bool surplus; /* past max_connections when it came */
+};
+
+struct field {
+	struct field *next;
+	char *value;
+	char name[];
+};
+
+struct reply {
+	unsigned status;
+	struct field *fields;
+	char *body;
+	size_t len;
+	bool has_source;
+	struct http_source source;
+	bool broken; /* no memory for a part of it: better none than half of it */
+	bool close;
+};
+
+enum stage { STAGE_NEW, STAGE_COLLECT, STAGE_DISCARD, STAGE_RUN, STAGE_QUEUED };
+enum progress { PROGRESS_RUNNING, PROGRESS_SUSPENDED, PROGRESS_REPLIED };
+
+struct exchange {
+	struct http_server *server;
+	struct MHD_Connection *connection;
+	struct client *client;
+	struct policy *policy;
+	const struct route *route;
+	struct http_request request;
+	struct framing framing;
+	enum stage stage;
+	bool at_once; /* refused without reading the body */
+	bool counted; /* in server->shared.answering */
+	uint64_t started_us;
+	uint64_t received, discarded; /* bytes of body */
+	struct {
+		char *ptr;
+		size_t len, capacity; /* the capacity is what the budget was charged */
+	} body;
+	struct departure *departure;
+	atomic_int progress;
+	struct reply reply;
+	char request_id[REQUEST_ID_MAX + 1];
+	char *path, *query; /* in `target` */
+	char *whole;        /* the target as it came; NULL: there was none */
+	char target[];      /* path NUL query NUL whole NUL */
+};
+
+/* http_server.c */
+struct policy *http_server_policy(struct http_server *server); /* a reference */
+void http_server_unref_policy(struct policy *policy);
+void http_server_count_answer(struct exchange *ex); /* once an exchange */
+void http_server_end_answer(struct exchange *ex);
+void http_server_begin_reply(struct http_server *server);
+void http_server_end_reply(struct http_server *server); /* the server may be gone when this returns */
+
+/* http_server_exchange.c: the daemon's callbacks */
+void *http_server_exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection);
+enum MHD_Result http_server_exchange_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+	const char *version, const char *data, size_t *size, void **request_context);
+void http_server_exchange_end(void *cls, struct MHD_Connection *connection, void **request_context,
+	enum MHD_RequestTerminationCode reason);
+void http_server_client_notice(void *cls, struct MHD_Connection *connection, void **socket_context,
+	enum MHD_ConnectionNotificationCode what);
+
+/* http_server_gate.c: false: it has been answered; what is left is to discard the body, but for ex->at_once. */
+bool http_server_gate_pass(struct exchange *ex, const char *version);
+
+/* http_server_reply.c */
+enum MHD_Result http_server_reply_queue(struct exchange *ex);
+void http_server_reply_free(struct reply *reply);
+#endif

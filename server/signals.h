@@ -1,0 +1,33 @@
+/* signals.h - what the main thread waits for: signals, one timer, and the service running dry.
+ *
+ * No handler runs anywhere: the signals are blocked in every thread and read from a signalfd, which
+ * also works as PID 1, where the kernel drops what has no handler. Main thread only. */
+#ifndef SERVER_SIGNALS_H
+#define SERVER_SIGNALS_H
+#include <stdint.h>
+
+#include "common/err.h"
+
+struct signals;
+
+enum signals_event {
+	SIGNALS_STOP /* SIGTERM, SIGINT */,
+	SIGNALS_RELOAD /* SIGHUP */,
+	SIGNALS_TIMER,
+	SIGNALS_IDLE
+};
+
+/* Before the first thread is started: they inherit the mask. Ignores SIGPIPE. */
+enum err_code signals_new(struct signals **ret_signals, struct err *err) MUST_CHECK;
+void signals_destroy(struct signals *signals); /* NULL is fine */
+int signals_idle_fd(
+	const struct signals *signals); /* an eventfd: whoever adds to it causes SIGNALS_IDLE */
+void signals_set_timer(struct signals *signals, uint64_t after_ms); /* once; 0: switched off */
+/* Waits. A stop that stands beside another event is told first. */
+enum signals_event signals_wait(struct signals *signals);
+/* From now on a stop ends the process where it stands, with 128 + its number: the main thread is
+ * about to wait for something else. */
+void signals_end_at_once(struct signals *signals);
+int signals_last(
+	const struct signals *signals); /* the number behind the last SIGNALS_STOP; 0: none came */
+#endif

@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+# ctest: serial
+# ctest: timeout=900
+"""Clients that are slow on purpose: each has an absolute deadline, and a good client never waits for them."""
+import os
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
+import world  # noqa: E402
+
+HEAD = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+class Slow(world.Case):
+    config = {"server": {"header_timeout": "2s", "body_timeout": "3s", "idle_timeout": "2s", "write_timeout": "2s"}}
+
+    def open(self, data=b""):
+        sock = self.server.connect()
+        self.addCleanup(sock.close)
+        if data:
+            sock.sendall(data)
+        return sock
+
+    def drip(self, socks, part, seconds):
+        """Sends `part` on each socket ten times a second; returns how many are still open at the end."""
+        alive, end = list(socks), time.monotonic() + seconds
+        while alive and time.monotonic() < end:
+            for sock in list(alive):
+                try:
+                    sock.sendall(part)
+                except OSError:
+                    alive.remove(sock)
+            time.sleep(0.1)
+        return len(alive)
+
+    def all_closed(self, socks, timeout=30):
+        end = time.monotonic() + timeout
+        for sock in socks:
+            _, closed = world.read_all(sock, max(0.1, end - time.monotonic()))
+            self.assertTrue(closed, "still open")
+
+    def good_client(self, stop, took):
+        while not stop.is_set():
+            started = time.monotonic()
+            answer = self.server.post({"items": [{"url": self.fault.url("/ok")}]})
+            self.assertEqual((answer.status, answer.json()["summary"]["succeeded"]), (200, 1))
+            took.append(time.monotonic() - started)
+            time.sleep(0.05)
+
+    def beside_a_good_client(self, act):
+        stop, took = threading.Event(), []
+        run = world.in_thread(self.good_client, stop, took)
+        try:
+            act()
+        finally:
+            stop.set()
+        run.result()
+        self.assertGreater(len(took), 3)
+        self.assertLess(max(took), 5.0 if world.sanitized() else 2.0)
+
+    def test_slow_headers_are_cut_at_their_deadline(self):
+        def act():
+            socks = [self.open(b"GET /healthz HTTP/1.1\r\n") for _ in range(200)]
+            self.assertEqual(self.drip(socks, b"X-A: b\r\n", 12), 0, "each byte must not earn more time")
+        self.beside_a_good_client(act)
+
+    def test_slow_bodies_are_cut_at_their_deadline(self):
+        def act():
+            socks = [self.open(HEAD + b"Content-Length: 100000\r\n\r\n") for _ in range(100)]
+            socks += [self.open(HEAD + b"Transfer-Encoding: chunked\r\n\r\n") for _ in range(100)]
+            self.drip(socks[:100] + socks[100:], b"1\r\n \r\n", 10)
+            self.all_closed(socks)
+        self.beside_a_good_client(act)
+
+    def test_half_open_clients_are_cut(self):
+        def act():
+            self.all_closed([self.open() for _ in range(100)] + [self.open(b"GET /he") for _ in range(100)])
+        self.beside_a_good_client(act)
+
+    def test_idle_connections_are_closed(self):
+        sock = self.open(world.frame("GET", "/healthz"))
+        self.assertEqual(world.read_answer(sock).status, 200)
+        _, closed = world.read_all(sock, 30)
+        self.assertTrue(closed)
+
+    def test_an_idle_connection_is_good_until_then(self):
+        sock = self.open()
+        for _ in range(4):
+            sock.sendall(world.frame("GET", "/healthz"))
+            self.assertEqual(world.read_answer(sock).status, 200)
+            time.sleep(0.7)
+
+    def test_a_reader_that_stops_reading_is_dropped(self):
+        sock = socket.socket()
+        self.addCleanup(sock.close)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", self.server.port))
+        body = b'{"items":[%s]}' % b",".join([b'{"url":"%s"}' % self.fault.url("/raw", n=4000000, ct="text/plain").encode()] * 8)
+        before = self.server.open_files()
+        sock.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        world.wait_for("the calls to be made", lambda: self.fault.hits("/raw") == 8)
+        world.wait_for("the server to close it", lambda: self.server.open_files() < before + 1 or self.cut() > 0, 60)
+        data, closed = world.read_all(sock, 30)
+        self.assertTrue(closed)
+        self.assertLess(len(data), 32000000)
+
+    def cut(self):
+        return self.server.metrics().total("batchgate_connections_cut_total")
+
+    def test_a_slow_upload_that_makes_its_deadline_is_served(self):
+        body = b'{"items":[{"url":"%s"}]}' % self.fault.url("/ok").encode()
+        sock = self.open(HEAD + b"Content-Length: %d\r\n\r\n" % len(body))
+        for i in range(0, len(body), 10):
+            sock.sendall(body[i:i + 10])
+            time.sleep(0.1)
+        self.assertEqual(world.read_answer(sock).status, 200)
+
+    def test_a_batch_may_take_longer_than_every_client_deadline(self):
+        result = self.one(url=self.fault.url("/sleep", ms=7000))
+        self.assertTrue(result["success"], result)
+
+    def test_hostile_clients_of_all_kinds_leave_nothing_behind(self):
+        before = self.server.open_files()
+        socks = [self.open(b"GET /he") for _ in range(70)] + [self.open(HEAD + b"Content-Length: 100\r\n\r\n{") for _ in range(70)]
+        socks += [self.open() for _ in range(60)]
+        self.all_closed(socks)
+        world.wait_for("their sockets to be closed", lambda: self.server.open_files() <= before + 10)
+        self.assertGreaterEqual(self.cut(), 200)
+
+
+class ManyConnections(world.Case):
+    config = {"server": {"max_connections": 64, "header_timeout": "2s"}}
+
+    def test_past_max_connections_the_server_recovers(self):
+        socks = [self.server.connect() for _ in range(200)]
+        for sock in socks:
+            self.addCleanup(sock.close)
+        world.wait_for("a good client to be served", lambda: self.server.get("/healthz", timeout=60).status == 200)
+
+
+if __name__ == "__main__":
+    world.main()

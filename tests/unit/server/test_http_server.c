@@ -1,0 +1,442 @@
+/* test_http_server.c - the HTTP front as a client sees it: framing, the order of the checks, bodies, answers. */
+#include "toys.h"
+
+static struct toys toys;
+static uint16_t port;
+
+static void set_up(void)
+{
+	toys_init(&toys);
+	port = toys_start(&toys);
+}
+
+static void tear_down(void)
+{
+	toys_stop(&toys);
+}
+
+#define SMUGGLED "GET /smug HTTP/1.1\r\nHost: x\r\n\r\n"
+
+static const struct {
+	const char *bytes;
+	size_t len;
+	int status; /* 0: any, one answer */
+	enum { STAYS, CLOSES, CLOSES_SOMEHOW /* libmicrohttpd 0.9.75 refuses it itself, and writes the head of its answer twice */ } then;
+} raw[] = {
+#define RAW(text, status, then) {text, sizeof(text) - 1, status, then}
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 400, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 40\r\n\r\nabcd" SMUGGLED, 400, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nabcd" SMUGGLED, 400, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n", 501, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\nContent-Length: 4\r\n\r\nabcd", 400, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400, CLOSES),
+	RAW("POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9223372036854775808\r\n\r\n", 413, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n", 413, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n", 413, CLOSES_SOMEHOW),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +4\r\n\r\nabcd", 400, CLOSES_SOMEHOW),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4, 4\r\n\r\nabcd", 400, CLOSES_SOMEHOW),
+	RAW("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, CLOSES),
+	RAW("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", 400, CLOSES),
+	RAW("GET / HTTP/1.1\r\n\r\n", 400, CLOSES),
+	RAW("GET / HTTP/1.1\r\nHost: x\r\nX: a\rb\r\n\r\n", 400, CLOSES),
+	RAW("GET / HTTP/1.1\r\nHost: x\r\nX: a\x01z\r\n\r\n", 400, CLOSES),
+	RAW("GET / HTTP/1.1\r\nHost: x\r\nX Y: a\r\n\r\n", 400, CLOSES),
+	RAW("GET / HTTP/1.1\r\nHost: x\r\nH\xc3\xb6h: a\r\n\r\n", 400, CLOSES),
+	RAW("GET / HTTP/1.1\r\nHost: x\r\nnocolon\r\n\r\n", 400, CLOSES),
+	RAW("GET / HTTP/1.1\r\nHost: x\r\nX: a\x00z\r\n\r\n", 0, STAYS),
+	RAW("GET / HTTP/1.1\nHost: x\n\n", 404, STAYS),
+	RAW("GET / HTTP/1.0\r\n\r\n", 404, CLOSES),
+	RAW("GET http://evil/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, CLOSES),
+	RAW("GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400, CLOSES),
+	RAW("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 400, CLOSES),
+	RAW("CONNECT evil:443 HTTP/1.1\r\nHost: x\r\n\r\n", 400, CLOSES),
+	RAW("GET /ok%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400, CLOSES),
+	RAW("GET /ok?a=%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400, CLOSES),
+	RAW("GET /ok%0 HTTP/1.1\r\nHost: x\r\n\r\n", 400, CLOSES),
+	RAW("GET /o k HTTP/1.1\r\nHost: x\r\n\r\n", 400, CLOSES),
+	RAW("GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400, CLOSES),
+	RAW("G\x01T /ok HTTP/1.1\r\nHost: x\r\n\r\n", 400, CLOSES),
+	RAW("GET /ok HTTP/1.7\r\nHost: x\r\n\r\n", 505, CLOSES),
+	RAW("GET /ok HTTP/2.0\r\nHost: x\r\n\r\n", 505, CLOSES),
+	RAW("BREW /ok HTTP/1.1\r\nHost: x\r\n\r\n", 405, STAYS),
+	RAW("TRACE /ok HTTP/1.1\r\nHost: x\r\n\r\n", 405, STAYS),
+	RAW("get /ok HTTP/1.1\r\nHost: x\r\n\r\n", 405, STAYS),
+	RAW("GET /%6fk HTTP/1.1\r\nHost: x\r\n\r\n", 404, STAYS),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nExpect: zzz\r\nContent-Length: 0\r\n\r\n", 417, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue, zzz\r\nContent-Length: 0\r\n\r\n", 417, CLOSES),
+	RAW("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n", 400, CLOSES),
+	RAW("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, CLOSES),
+	RAW("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n", 400, CLOSES),
+#undef RAW
+};
+
+START_TEST(a_hostile_frame_gets_its_verdict_and_no_second_answer)
+{
+	struct wire wire = wire_open(port);
+	struct answer answer;
+
+	ck_assert(wire_write(&wire, raw[_i].bytes, raw[_i].len));
+	answer = wire_answer(&wire);
+	ck_assert_msg(answer.status != 0, "row %d: no answer", _i);
+	ck_assert_msg(raw[_i].status == 0 || answer.status == raw[_i].status, "row %d: %d instead of %d", _i, answer.status,
+		raw[_i].status);
+	if (raw[_i].then != STAYS)
+		ck_assert_msg(wire_ends(&wire, 5000) || (wire.ended && raw[_i].then == CLOSES_SOMEHOW),
+			"row %d: the connection stays, or says more", _i);
+	ck_assert_uint_eq(atomic_load(&toys.runs), 0);
+	answer_free(&answer);
+	wire_close(&wire);
+}
+END_TEST
+
+START_TEST(a_target_or_a_field_that_is_too_long_is_refused)
+{
+	char *request = malloc(60000);
+	struct answer answer;
+
+	memset(request, 'a', 60000);
+	memcpy(request, "GET /", 5);
+	strcpy(request + 40000, " HTTP/1.1\r\nHost: x\r\n\r\n");
+	answer = wire_ask(port, request);
+	ck_assert_int_eq(answer.status, 414);
+	answer_free(&answer);
+	memset(request, 'a', 60000);
+	memcpy(request, "GET /ok HTTP/1.1\r\nHost: x\r\nX: ", 30);
+	strcpy(request + 40000, "\r\n\r\n");
+	answer = wire_ask(port, request);
+	ck_assert_int_eq(answer.status, 431);
+	answer_free(&answer);
+	free(request);
+}
+END_TEST
+
+START_TEST(an_answer_carries_the_request_id_and_a_problem_names_it_too)
+{
+	struct answer answer = wire_ask(port, "GET /ok HTTP/1.1\r\nHost: x\r\nX-Request-Id: a.b-c_1\r\n\r\n");
+
+	ck_assert_int_eq(answer.status, 200);
+	ck_assert_str_eq(answer.body, "hello");
+	ck_assert_str_eq(answer_field(&answer, "X-Request-Id"), "a.b-c_1");
+	ck_assert_str_eq(answer_field(&answer, "Content-Type"), "text/plain");
+	answer_free(&answer);
+	answer = wire_ask(port, "GET /nowhere HTTP/1.1\r\nHost: x\r\nX-Request-Id: bad id\r\n\r\n");
+	ck_assert_int_eq(answer.status, 404);
+	ck_assert_str_eq(answer_field(&answer, "Content-Type"), "application/problem+json");
+	ck_assert_uint_eq(strlen(answer_field(&answer, "X-Request-Id")), 32);
+	ck_assert_ptr_nonnull(strstr(answer.body, answer_field(&answer, "X-Request-Id")));
+	ck_assert_ptr_nonnull(strstr(answer.body, "\"code\":\"not_found\""));
+	answer_free(&answer);
+}
+END_TEST
+
+#define JSON "Content-Type: application/json\r\n"
+
+static const struct {
+	const char *request;
+	int status;
+	const char *code, *field, *value; /* of the problem; a field that must be there */
+} orders[] = {
+	{"PUT /ok HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed", "Allow", "GET, HEAD, OPTIONS"},
+	{"GET /echo HTTP/1.1\r\nHost: x\r\nAccept: image/png\r\n\r\n", 405, "method_not_allowed", "Allow", "POST, OPTIONS"},
+	/* 503 before 406, 415 and 413; a 400 of the route's own after them */
+	{"POST /full HTTP/1.1\r\nHost: x\r\nAccept: image/png\r\nContent-Length: 0\r\n\r\n", 503, "queue_full", "Retry-After", "7"},
+	{"POST /full HTTP/1.1\r\nHost: x\r\nX-Bad: 1\r\nAccept: image/png\r\nContent-Length: 0\r\n\r\n", 406, "not_acceptable", NULL, NULL},
+	{"POST /full HTTP/1.1\r\nHost: x\r\nX-Bad: 1\r\nContent-Length: 0\r\n\r\n", 415, "unsupported_media_type", NULL, NULL},
+	{"POST /full HTTP/1.1\r\nHost: x\r\nX-Bad: 1\r\n" JSON "Content-Length: 0\r\n\r\n", 400, "invalid_request", NULL, NULL},
+	{"POST /echo HTTP/1.1\r\nHost: x\r\nAccept: image/png\r\nContent-Length: 0\r\n\r\n", 406, "not_acceptable", NULL, NULL},
+	{"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 0\r\n\r\n", 415,
+		"--json", NULL, NULL},
+	{"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 415, "--json", NULL, NULL},
+	{"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 0\r\n\r\n", 415, "/v1/jobs", NULL,
+		NULL},
+	{"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json; charset=latin1\r\nContent-Length: 0\r\n\r\n", 415,
+		"charset", NULL, NULL},
+	{"POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Encoding: gzip\r\nContent-Length: 0\r\n\r\n", 415, "Content-Encoding",
+		NULL, NULL},
+	{"POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 60000000\r\nExpect: 100-continue\r\n\r\n", 413,
+		"body_too_large", "Connection", "close"},
+	{"GET /admin HTTP/1.1\r\nHost: x\r\n\r\n", 200, "hello", NULL, NULL}, /* no keys: who reaches us may */
+};
+
+START_TEST(a_request_fails_at_the_first_check_in_the_order_of_the_contract)
+{
+	struct answer answer = wire_ask(port, orders[_i].request);
+
+	ck_assert_msg(answer.status == orders[_i].status, "row %d: %d", _i, answer.status);
+	ck_assert_msg(strstr(answer.body, orders[_i].code) != NULL, "row %d: %s", _i, answer.body);
+	if (orders[_i].field)
+		ck_assert_str_eq(answer_field(&answer, orders[_i].field), orders[_i].value);
+	answer_free(&answer);
+}
+END_TEST
+
+START_TEST(head_is_answered_like_get_without_the_body)
+{
+	struct wire wire = wire_open(port);
+	struct answer answer;
+
+	wire_say(&wire, "HEAD /ok HTTP/1.1\r\nHost: x\r\n\r\nHEAD /big HTTP/1.1\r\nHost: x\r\n\r\nGET /ok HTTP/1.1\r\nHost: x\r\n\r\n");
+	answer = wire_answer_to(&wire, true);
+	ck_assert_int_eq(answer.status, 200);
+	ck_assert_str_eq(answer_field(&answer, "Content-Length"), "5");
+	answer_free(&answer);
+	answer = wire_answer_to(&wire, true);
+	ck_assert_str_eq(answer_field(&answer, "Content-Length"), "5242880");
+	answer_free(&answer);
+	answer = wire_answer(&wire);
+	ck_assert_str_eq(answer.body, "hello");
+	answer_free(&answer);
+	wire_close(&wire);
+	ck_assert_uint_eq(atomic_load(&toys.sources), 1);
+}
+END_TEST
+
+START_TEST(pipelined_requests_are_answered_in_order_on_one_connection)
+{
+	struct wire wire = wire_open(port);
+	static const char *const bodies[] = {"hello", "later", "[1]", "later", "hello"};
+
+	wire_say(&wire, "GET /ok HTTP/1.1\r\nHost: x\r\n\r\nGET /later HTTP/1.1\r\nHost: x\r\n\r\n"
+			"POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 3\r\n\r\n[1]"
+			"GET /later HTTP/1.1\r\nHost: x\r\n\r\nGET /ok HTTP/1.1\r\nHost: x\r\n\r\n");
+	for (size_t i = 0; i < 5; i++) {
+		struct answer answer = wire_answer(&wire);
+
+		ck_assert_str_eq(answer.body, bodies[i]);
+		answer_free(&answer);
+	}
+	wire_close(&wire);
+}
+END_TEST
+
+START_TEST(an_http_1_0_client_is_kept_only_where_it_asks)
+{
+	struct wire wire = wire_open(port);
+	struct answer answer;
+
+	wire_say(&wire, "GET /ok HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
+	answer = wire_answer(&wire);
+	ck_assert_str_eq(answer.body, "hello");
+	answer_free(&answer);
+	wire_say(&wire, "GET /ok HTTP/1.0\r\n\r\n");
+	answer = wire_answer(&wire);
+	ck_assert_str_eq(answer.body, "hello");
+	answer_free(&answer);
+	ck_assert(wire_ends(&wire, 5000));
+	wire_close(&wire);
+}
+END_TEST
+
+START_TEST(a_body_arrives_whole_whether_measured_or_in_chunks)
+{
+	struct wire wire = wire_open(port);
+	size_t len = 1000000, at = 0;
+	char *body = malloc(len), head[200];
+	struct answer answer;
+
+	for (size_t i = 0; i < len; i++)
+		body[i] = (char)('A' + i % 50);
+	snprintf(head, sizeof head, "POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: %zu\r\n\r\n", len);
+	wire_say(&wire, head);
+	ck_assert(wire_write(&wire, body, len));
+	answer = wire_answer(&wire);
+	ck_assert_uint_eq(answer.len, len);
+	ck_assert_mem_eq(answer.body, body, len);
+	ck_assert_str_eq(answer_field(&answer, "X-Type"), "application/json");
+	answer_free(&answer);
+	wire_say(&wire, "POST /echo HTTP/1.1\r\nHost: x\r\nAccept: text/*\r\n" JSON "Transfer-Encoding: chunked\r\n\r\n");
+	for (size_t size = 1; at < len; at += size, size = size * 3 + 1) {
+		if (size > len - at)
+			size = len - at;
+		snprintf(head, sizeof head, "%zx;ext=1\r\n", size);
+		wire_say(&wire, head);
+		ck_assert(wire_write(&wire, body + at, size));
+		wire_say(&wire, "\r\n");
+	}
+	wire_say(&wire, "0\r\nX-Trailer: 1\r\n\r\n");
+	answer = wire_answer(&wire);
+	ck_assert_mem_eq(answer.body, body, len);
+	ck_assert_str_eq(answer_field(&answer, "X-Type"), "text/plain");
+	answer_free(&answer);
+	wire_close(&wire);
+	free(body);
+}
+END_TEST
+
+START_TEST(an_empty_body_is_one)
+{
+	struct answer answer = wire_ask(port, "POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 0\r\n\r\n");
+
+	ck_assert_int_eq(answer.status, 200);
+	ck_assert_uint_eq(answer.len, 0);
+	answer_free(&answer);
+}
+END_TEST
+
+/* Writes all of it first, as most clients do, and only then reads. */
+static struct answer send_large(const char *head, size_t len, bool chunked, bool *ret_kept)
+{
+	struct wire wire = wire_open(port);
+	char *body = calloc(1, len + 32);
+	struct answer answer;
+	int size = chunked ? snprintf(body, 16, "%08zx\r\n", len) : 0;
+
+	if (chunked)
+		memcpy(body + size + len, "\r\n0\r\n\r\n", 7);
+	wire_say(&wire, head);
+	ck_assert(wire_write(&wire, body, len + (size_t)size + (chunked ? 7 : 0)));
+	answer = wire_answer(&wire);
+	*ret_kept = false;
+	if (answer.status) {
+		struct answer next;
+
+		ck_assert(wire_write(&wire, "GET /ok HTTP/1.1\r\nHost: x\r\n\r\n", 30));
+		next = wire_answer(&wire);
+		*ret_kept = next.status == 200;
+		answer_free(&next);
+	}
+	wire_close(&wire);
+	free(body);
+	return answer;
+}
+
+START_TEST(a_client_that_writes_nine_megabytes_before_it_reads_gets_to_read_its_refusal)
+{
+	bool kept;
+	struct answer answer =
+		send_large("POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 9000000\r\n\r\n", 9000000, false, &kept);
+
+	ck_assert_int_eq(answer.status, 413);
+	ck_assert(kept);
+	answer_free(&answer);
+	answer = send_large("POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n", 9000000, false, &kept);
+	ck_assert_int_eq(answer.status, 404);
+	ck_assert(kept);
+	answer_free(&answer);
+}
+END_TEST
+
+START_TEST(a_chunked_body_is_refused_when_it_turns_out_too_large)
+{
+	bool kept;
+	struct answer answer = send_large(
+		"POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Transfer-Encoding: chunked\r\n\r\n", 9000000, true, &kept);
+
+	ck_assert_int_eq(answer.status, 413);
+	ck_assert_ptr_nonnull(strstr(answer.body, "limits.max_body"));
+	ck_assert(kept);
+	ck_assert_uint_eq(mem_used(&toys.budget), 0);
+	answer_free(&answer);
+}
+END_TEST
+
+START_TEST(a_body_that_the_memory_budget_has_no_room_for_is_refused_and_discarded)
+{
+	bool kept;
+	struct answer answer;
+
+	toys.budget.limit = 100000;
+	answer = send_large("POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 500000\r\n\r\n", 500000, false, &kept);
+	ck_assert_int_eq(answer.status, 503);
+	ck_assert_ptr_nonnull(strstr(answer.body, "memory_full"));
+	ck_assert_str_eq(answer_field(&answer, "Retry-After"), "1");
+	answer_free(&answer);
+	answer = send_large(
+		"POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Transfer-Encoding: chunked\r\n\r\n", 500000, true, &kept);
+	ck_assert_int_eq(answer.status, 503);
+	ck_assert_ptr_nonnull(strstr(answer.body, "memory_full"));
+	ck_assert(kept);
+	ck_assert_uint_eq(mem_used(&toys.budget), 0);
+	answer_free(&answer);
+}
+END_TEST
+
+START_TEST(expect_is_answered_with_100_only_where_the_body_is_wanted)
+{
+	struct wire wire = wire_open(port);
+	struct answer answer;
+
+	wire_say(&wire, "POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 2\r\nExpect: 100-Continue\r\n\r\n");
+	answer = wire_answer(&wire);
+	ck_assert_int_eq(answer.status, 100);
+	answer_free(&answer);
+	wire_say(&wire, "{}");
+	answer = wire_answer(&wire);
+	ck_assert_int_eq(answer.status, 200);
+	ck_assert_str_eq(answer.body, "{}");
+	answer_free(&answer);
+	wire_say(&wire, "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+	answer = wire_answer(&wire);
+	ck_assert_int_eq(answer.status, 404);
+	answer_free(&answer);
+	ck_assert(wire_ends(&wire, 5000));
+	wire_close(&wire);
+}
+END_TEST
+
+START_TEST(a_large_answer_arrives_whole_from_a_source_or_a_buffer)
+{
+	struct answer answer = wire_ask(port, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+	char *want = malloc(TOY_BIG_BYTES);
+
+	read_big(NULL, 0, want, TOY_BIG_BYTES);
+	ck_assert_uint_eq(answer.len, TOY_BIG_BYTES);
+	ck_assert_int_eq(memcmp(answer.body, want, TOY_BIG_BYTES), 0);
+	answer_free(&answer);
+	free(want);
+	answer = wire_ask(port, "GET /buffer HTTP/1.1\r\nHost: x\r\n\r\n");
+	ck_assert_uint_eq(answer.len, 1000000);
+	ck_assert_str_eq(answer.body + 999990, "0123456789");
+	answer_free(&answer);
+}
+END_TEST
+
+START_TEST(a_source_that_cannot_go_on_cuts_the_connection)
+{
+	struct answer answer = wire_ask(port, "GET /short HTTP/1.1\r\nHost: x\r\n\r\n");
+
+	ck_assert_int_eq(answer.status, 0);
+	ck_assert_uint_eq(atomic_load(&toys.sources), 1);
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+	Suite *suite = suite_create("http_server");
+	TCase *tcase = tcase_create("wire");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 120);
+	tcase_add_loop_test(tcase, a_hostile_frame_gets_its_verdict_and_no_second_answer, 0, sizeof raw / sizeof raw[0]);
+	tcase_add_test(tcase, a_target_or_a_field_that_is_too_long_is_refused);
+	tcase_add_test(tcase, an_answer_carries_the_request_id_and_a_problem_names_it_too);
+	tcase_add_loop_test(
+		tcase, a_request_fails_at_the_first_check_in_the_order_of_the_contract, 0, sizeof orders / sizeof orders[0]);
+	tcase_add_test(tcase, head_is_answered_like_get_without_the_body);
+	tcase_add_test(tcase, pipelined_requests_are_answered_in_order_on_one_connection);
+	tcase_add_test(tcase, an_http_1_0_client_is_kept_only_where_it_asks);
+	tcase_add_test(tcase, a_body_arrives_whole_whether_measured_or_in_chunks);
+	tcase_add_test(tcase, an_empty_body_is_one);
+	tcase_add_test(tcase, a_client_that_writes_nine_megabytes_before_it_reads_gets_to_read_its_refusal);
+	tcase_add_test(tcase, a_chunked_body_is_refused_when_it_turns_out_too_large);
+	tcase_add_test(tcase, a_body_that_the_memory_budget_has_no_room_for_is_refused_and_discarded);
+	tcase_add_test(tcase, expect_is_answered_with_100_only_where_the_body_is_wanted);
+	tcase_add_test(tcase, a_large_answer_arrives_whole_from_a_source_or_a_buffer);
+	tcase_add_test(tcase, a_source_that_cannot_go_on_cuts_the_connection);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(make_suite());
+	int failed;
+
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
