@@ -1,9 +1,10 @@
 /* batch.c - a batch: its items in, its results in order out.
  *
- * Vocabulary: to settle = to turn an outcome into the slot's bytes; to hold the group = to keep it from being closed.
- * Invariants: slot i is filled once, by whoever ends item i (the parser for a refused one, a worker for a call); `missing`
- * counts results and one for batch_start, and whoever takes it to 0 finishes the batch. The group is closed when its last
- * holder lets go: the batch holds it until it is finished, batch_cancel while it calls. */
+ * Vocabulary: to settle = to turn an outcome into the slot's bytes; to hold the group = to keep it
+ * from being closed. Invariants: slot i is filled once, by whoever ends item i (the parser for a
+ * refused one, a worker for a call); `missing` counts results and one for batch_start, and whoever
+ * takes it to 0 finishes the batch. The group is closed when its last holder lets go: the batch
+ * holds it until it is finished, batch_cancel while it calls. */
 #include "batch/batch.h"
 
 #include <string.h>
@@ -54,12 +55,14 @@ static void destroy(struct batch *batch)
 static enum err_code memory_full(struct problem *problem)
 {
 	problem_free(problem);
-	problem_set(problem, PROBLEM_MEMORY_FULL, "the server's memory for requests is used up; try again later");
+	problem_set(problem, PROBLEM_MEMORY_FULL,
+		"the server's memory for requests is used up; try again later");
 	problem->retry_after_s = 1;
 	return ERR_NOMEM;
 }
 
-static enum err_code fill(struct batch *batch, const struct batch_input *input, struct problem *problem)
+static enum err_code fill(
+	struct batch *batch, const struct batch_input *input, struct problem *problem)
 {
 	const char *request_id = input->request_id ? input->request_id : "";
 	enum err_code code;
@@ -76,8 +79,8 @@ static enum err_code fill(struct batch *batch, const struct batch_input *input, 
 	return ERR_OK;
 }
 
-enum err_code batch_parse(const struct batch_env *env, const struct batch_input *input, struct batch **ret_batch,
-	struct problem *problem)
+enum err_code batch_parse(const struct batch_env *env, const struct batch_input *input,
+	struct batch **ret_batch, struct problem *problem)
 {
 	struct batch *batch = mem_try(sizeof *batch);
 	enum err_code code;
@@ -137,7 +140,8 @@ void batch_cancel(struct batch *batch, enum pool_cancel why)
 {
 	int none = POOL_RUNNING;
 
-	if (why == POOL_RUNNING || !atomic_compare_exchange_strong(&batch->cancelled, &none, (int)why))
+	if (why == POOL_RUNNING ||
+		!atomic_compare_exchange_strong(&batch->cancelled, &none, (int)why))
 		return;
 	if (!hold_group(batch)) /* not open yet: batch_start will see it. Or finished. */
 		return;
@@ -151,8 +155,10 @@ static struct result_view view_of(const struct batch *batch, size_t index)
 		batch->options.include_timing, batch->options.include_body};
 }
 
-/* Makes the rendered bytes count against the answer's limit and the budget; gives the code of what was in the way. */
-static enum item_code keep(struct batch *batch, struct slot *slot, const struct result_measure *measure, bool payload)
+/* Makes the rendered bytes count against the answer's limit and the budget; gives the code of what
+ * was in the way. */
+static enum item_code keep(
+	struct batch *batch, struct slot *slot, const struct result_measure *measure, bool payload)
 {
 	struct mem_budget *budget = batch->env.budget;
 	size_t max = batch->env.config->limits.max_batch_response;
@@ -175,7 +181,8 @@ full:
 	return ITEM_OVERLOADED;
 }
 
-/* ITEM_OK, or why the slot has no bytes. A result without a body always has its place in the answer: it is small. */
+/* ITEM_OK, or why the slot has no bytes. A result without a body always has its place in the
+ * answer: it is small. */
 static enum item_code render(struct batch *batch, size_t index, const struct outcome *outcome)
 {
 	struct slot *slot = &batch->slots[index];
@@ -184,7 +191,8 @@ static enum item_code render(struct batch *batch, size_t index, const struct out
 	bool payload = outcome->body.len > 0 || outcome->headers.len > 0;
 
 	result_measure(&view, outcome, &measure);
-	if (payload && atomic_load(&batch->rendered) + measure.body_bytes > batch->env.config->limits.max_batch_response)
+	if (payload && atomic_load(&batch->rendered) + measure.body_bytes >
+			       batch->env.config->limits.max_batch_response)
 		return ITEM_RESPONSE_TOO_LARGE;
 	if (!mem_take(batch->env.budget, measure.bytes))
 		return ITEM_OVERLOADED;
@@ -195,7 +203,8 @@ static enum item_code render(struct batch *batch, size_t index, const struct out
 	return keep(batch, slot, &measure, payload);
 }
 
-void batch_settle(struct batch *batch, size_t index, const struct outcome *outcome, struct settled *ret_settled)
+void batch_settle(struct batch *batch, size_t index, const struct outcome *outcome,
+	struct settled *ret_settled)
 {
 	struct slot *slot = &batch->slots[index];
 	enum item_code obstacle;
@@ -204,9 +213,10 @@ void batch_settle(struct batch *batch, size_t index, const struct outcome *outco
 	*ret_settled = (struct settled){outcome->code, outcome->reason, result_message(outcome)};
 	obstacle = render(batch, index, outcome);
 	if (obstacle != ITEM_OK) {
-		slot->brief = (struct result_brief){obstacle, outcome->status, outcome->attempts, outcome->sent,
-			outcome->duration_us};
-		*ret_settled = (struct settled){obstacle, REASON_NONE, result_brief_message(&slot->brief)};
+		slot->brief = (struct result_brief){obstacle, outcome->status, outcome->attempts,
+			outcome->sent, outcome->duration_us};
+		*ret_settled =
+			(struct settled){obstacle, REASON_NONE, result_brief_message(&slot->brief)};
 	}
 	atomic_fetch_add(&batch->by_code[ret_settled->code], 1);
 }
@@ -240,10 +250,11 @@ static void end_call(struct call *call)
 
 	batch_settle(batch, item->index, outcome, &settled);
 	if (settled.code != outcome->code && batch->options.stop_on_error)
-		pool_group_cancel(batch->group, POOL_STOP_ON_ERROR); /* the pool took it for what it was before */
-	report = (struct batch_item_report){item->index, batch->slots[item->index].id, settled.code, settled.reason,
-		settled.message, call->request.url.host, outcome->status, outcome->attempts, outcome->queue_us,
-		outcome->duration_us, outcome->sent};
+		pool_group_cancel(batch->group,
+			POOL_STOP_ON_ERROR); /* the pool took it for what it was before */
+	report = (struct batch_item_report){item->index, batch->slots[item->index].id, settled.code,
+		settled.reason, settled.message, call->request.url.host, outcome->status,
+		outcome->attempts, outcome->queue_us, outcome->duration_us, outcome->sent};
 	batch->observer.item(batch->observer.self, &report);
 	item_destroy(item, batch->env.budget);
 	count_down(batch);
@@ -253,7 +264,8 @@ static enum err_code refuse_start(enum err_code code, struct problem *problem)
 {
 	switch (code) {
 	case ERR_BUSY:
-		problem_set(problem, PROBLEM_QUEUE_FULL, "the queue has no room for this batch; try again later");
+		problem_set(problem, PROBLEM_QUEUE_FULL,
+			"the queue has no room for this batch; try again later");
 		break;
 	case ERR_CLOSING:
 		problem_set(problem, PROBLEM_DRAINING, "the server is shutting down");
@@ -283,7 +295,8 @@ static enum err_code submit(struct batch *batch, struct problem *problem)
 	atomic_store(&batch->group_holds, 1);
 	why = atomic_load(&batch->cancelled);
 	if (why == POOL_RUNNING && batch->options.stop_on_error && batch->refused > 0)
-		why = POOL_STOP_ON_ERROR; /* a refused item is a failed one: nothing starts after it */
+		why = POOL_STOP_ON_ERROR; /* a refused item is a failed one: nothing starts after it
+					   */
 	if (why != POOL_RUNNING)
 		pool_group_cancel(batch->group, (enum pool_cancel)why);
 	code = pool_submit(batch->group, batch->calls, batch->call_count, NULL);
@@ -296,8 +309,12 @@ static enum err_code submit(struct batch *batch, struct problem *problem)
 static void report_refusals(struct batch *batch)
 {
 	for (const struct refusal *refusal = batch->refusals; refusal; refusal = refusal->next) {
-		const struct batch_item_report report = {.index = refusal->index, .id = batch->slots[refusal->index].id,
-			.code = refusal->code, .reason = refusal->reason, .message = refusal->text, .host = refusal->host};
+		const struct batch_item_report report = {.index = refusal->index,
+			.id = batch->slots[refusal->index].id,
+			.code = refusal->code,
+			.reason = refusal->reason,
+			.message = refusal->text,
+			.host = refusal->host};
 
 		batch->observer.item(batch->observer.self, &report);
 		count_down(batch); /* never the last: batch_start has its own count */
@@ -305,7 +322,8 @@ static void report_refusals(struct batch *batch)
 	free_refusals(batch);
 }
 
-enum err_code batch_start(struct batch *batch, const struct batch_observer *observer, struct problem *problem)
+enum err_code batch_start(
+	struct batch *batch, const struct batch_observer *observer, struct problem *problem)
 {
 	enum err_code code;
 
@@ -328,7 +346,8 @@ enum err_code batch_start(struct batch *batch, const struct batch_observer *obse
 
 void batch_summary(const struct batch *batch, struct batch_summary *ret_summary)
 {
-	struct batch_summary summary = {.total = batch->count, .concurrency = batch->options.concurrency};
+	struct batch_summary summary = {
+		.total = batch->count, .concurrency = batch->options.concurrency};
 
 	for (unsigned i = 0; i < ITEM_CODE_COUNT; i++) {
 		summary.by_code[i] = atomic_load(&batch->by_code[i]);

@@ -25,7 +25,8 @@ struct refusal { /* an item that cannot be a call; kept until batch_start has re
 	char text[];      /* message, NUL, host, NUL */
 };
 
-struct document { /* the answer's pieces, and where its reader stands; piece 2i: slot i, 2i+1: what follows it */
+struct document { /* the answer's pieces, and where its reader stands; piece 2i: slot i, 2i+1: what
+		     follows it */
 	uint64_t size, piece_pos; /* piece_pos: of piece `piece` */
 	size_t piece;
 	struct buf tail;
@@ -53,9 +54,9 @@ struct batch {
 	atomic_size_t missing;  /* results, + 1 until batch_start has returned */
 	atomic_size_t rendered; /* bytes of results */
 	atomic_size_t by_code[ITEM_CODE_COUNT];
-	atomic_int cancelled;       /* enum pool_cancel; the first reason */
-	struct pool_group *group;   /* valid while somebody holds it: */
-	atomic_size_t group_holds;  /* whoever drops the last closes it */
+	atomic_int cancelled;      /* enum pool_cancel; the first reason */
+	struct pool_group *group;  /* valid while somebody holds it: */
+	atomic_size_t group_holds; /* whoever drops the last closes it */
 	struct document document;
 };
 
@@ -66,6 +67,8 @@ struct settled {
 	const char *message; /* borrowed from the outcome, or static; NULL for a success */
 };
 
-/* Renders the outcome into its slot, or where there is no room leaves it to be rendered briefly; counts the item. */
-void batch_settle(struct batch *batch, size_t index, const struct outcome *outcome, struct settled *ret_settled);
+/* Renders the outcome into its slot, or where there is no room leaves it to be rendered briefly;
+ * counts the item. */
+void batch_settle(struct batch *batch, size_t index, const struct outcome *outcome,
+	struct settled *ret_settled);
 #endif

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* {"results":[  slot 0  ,  slot 1  ],"summary":{…}}\n  -  the head is piece 0, then each slot and what follows it. */
+/* {"results":[  slot 0  ,  slot 1  ],"summary":{…}}\n  -  the head is piece 0, then each slot and
+ * what follows it. */
 #define HEAD "{\"results\":["
 
 enum { SUMMARY_BYTES = 2048 }; /* more than all its members need, the request id aside */
@@ -11,7 +12,9 @@ enum { SUMMARY_BYTES = 2048 }; /* more than all its members need, the request id
 enum err_code document_init(struct document *document, const char *request_id)
 {
 	buf_init(&document->tail, SIZE_MAX / 2);
-	return buf_reserve(&document->tail, SUMMARY_BYTES + 6 * strlen(request_id)) == ERR_OK ? ERR_OK : ERR_NOMEM;
+	return buf_reserve(&document->tail, SUMMARY_BYTES + 6 * strlen(request_id)) == ERR_OK
+		       ? ERR_OK
+		       : ERR_NOMEM;
 }
 
 void document_free(struct document *document)
@@ -26,12 +29,13 @@ static void add_summary(struct batch *batch)
 	const char *comma = "";
 
 	batch_summary(batch, &summary);
-	buf_addf(out, "],\"summary\":{\"total\":%zu,\"succeeded\":%zu,\"failed\":%zu,\"by_code\":{", summary.total,
-		summary.succeeded, summary.failed);
+	buf_addf(out, "],\"summary\":{\"total\":%zu,\"succeeded\":%zu,\"failed\":%zu,\"by_code\":{",
+		summary.total, summary.succeeded, summary.failed);
 	for (unsigned i = ITEM_OK + 1; i < ITEM_CODE_COUNT; i++) {
 		if (summary.by_code[i] == 0)
 			continue;
-		buf_addf(out, "%s\"%s\":%zu", comma, code_text((enum item_code)i), summary.by_code[i]);
+		buf_addf(out, "%s\"%s\":%zu", comma, code_text((enum item_code)i),
+			summary.by_code[i]);
 		comma = ",";
 	}
 	buf_addf(out, "},\"concurrency\":%u,\"duration_ms\":", summary.concurrency);
@@ -45,8 +49,8 @@ static void add_summary(struct batch *batch)
 static size_t render_brief(struct batch *batch, size_t index)
 {
 	const struct slot *slot = &batch->slots[index];
-	const struct result_view view = {index, slot->id, batch->options.include_headers, batch->options.include_timing,
-		batch->options.include_body};
+	const struct result_view view = {index, slot->id, batch->options.include_headers,
+		batch->options.include_timing, batch->options.include_body};
 
 	batch->document.brief_index = index + 1;
 	return result_render_brief(&view, &slot->brief, batch->document.brief);
@@ -57,7 +61,8 @@ void document_finish(struct batch *batch)
 	struct document *document = &batch->document;
 
 	add_summary(batch);
-	document->size = sizeof HEAD - 1 + document->tail.len + (batch->count ? batch->count - 1 : 0);
+	document->size =
+		sizeof HEAD - 1 + document->tail.len + (batch->count ? batch->count - 1 : 0);
 	for (size_t i = 0; i < batch->count; i++) {
 		if (!batch->slots[i].bytes)
 			batch->slots[i].len = render_brief(batch, i);

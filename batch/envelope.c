@@ -16,13 +16,14 @@ static enum err_code prove(struct span text, unsigned depth_max, struct problem 
 	if (scan_trim(text).len == 0)
 		error.what = "the body is empty";
 	scan_position(text, error.offset, &line, &column);
-	problem_set(problem, PROBLEM_INVALID_JSON, "line %zu, column %zu: %s", line, column, error.what);
+	problem_set(problem, PROBLEM_INVALID_JSON, "line %zu, column %zu: %s", line, column,
+		error.what);
 	problem_add_syntax(problem, line, column, error.what);
 	return ERR_INVALID;
 }
 
-static enum err_code read_items(const struct member_set *set, const struct config *config, struct envelope *envelope,
-	struct problem *problem, struct fault *fault)
+static enum err_code read_items(const struct member_set *set, const struct config *config,
+	struct envelope *envelope, struct problem *problem, struct fault *fault)
 {
 	size_t max = config->limits.max_items;
 
@@ -30,12 +31,14 @@ static enum err_code read_items(const struct member_set *set, const struct confi
 		return fault_add(fault, REASON_FIELD_MISSING, "/items", none, "`items` is missing");
 	envelope->items = set->values[MEMBER_ITEMS];
 	if (scan_type(envelope->items) != SCAN_ARRAY)
-		return fault_add(fault, REASON_FIELD_INVALID, "/items", none, "`items` must be a list");
+		return fault_add(
+			fault, REASON_FIELD_INVALID, "/items", none, "`items` must be a list");
 	envelope->item_count = scan_count(envelope->items, max);
 	if (envelope->item_count <= max)
 		return ERR_OK;
 	problem_free(problem); /* one reason is enough */
-	problem_set(problem, PROBLEM_TOO_MANY_ITEMS, "a batch may have at most %zu items here", max);
+	problem_set(
+		problem, PROBLEM_TOO_MANY_ITEMS, "a batch may have at most %zu items here", max);
 	return ERR_LIMIT;
 }
 
@@ -44,22 +47,25 @@ static struct span member_or_none(const struct member_set *set, enum member memb
 	return member_has(set, member) ? set->values[member] : none;
 }
 
-static enum err_code read_members(const struct member_set *set, const struct config *config, struct envelope *envelope,
-	struct problem *problem, bool *ret_faulty)
+static enum err_code read_members(const struct member_set *set, const struct config *config,
+	struct envelope *envelope, struct problem *problem, bool *ret_faulty)
 {
 	struct fault options, defaults;
 	enum err_code code;
 
 	fault_init(&options, problem, "/options");
 	fault_init(&defaults, problem, "/defaults");
-	code = options_read_defaults(member_or_none(set, MEMBER_DEFAULTS), config, &envelope->defaults, &defaults);
+	code = options_read_defaults(
+		member_or_none(set, MEMBER_DEFAULTS), config, &envelope->defaults, &defaults);
 	if (code == ERR_OK)
-		code = options_read(member_or_none(set, MEMBER_OPTIONS), config, &envelope->options, &options);
+		code = options_read(
+			member_or_none(set, MEMBER_OPTIONS), config, &envelope->options, &options);
 	*ret_faulty = options.any || defaults.any;
 	return code;
 }
 
-static enum err_code read_top(struct span text, const struct config *config, struct envelope *envelope, struct problem *problem)
+static enum err_code read_top(struct span text, const struct config *config,
+	struct envelope *envelope, struct problem *problem)
 {
 	struct member_set set;
 	struct fault fault;
@@ -68,7 +74,8 @@ static enum err_code read_top(struct span text, const struct config *config, str
 
 	fault_init(&fault, problem, "");
 	if (scan_type(text) != SCAN_OBJECT) {
-		fault_add(&fault, REASON_FIELD_INVALID, "", none, "the body must be an object with a member `items`");
+		fault_add(&fault, REASON_FIELD_INVALID, "", none,
+			"the body must be an object with a member `items`");
 	} else {
 		member_read(text, PLACE_TOP, "", &set, &fault);
 		if (read_items(&set, config, envelope, problem, &fault) == ERR_LIMIT)
@@ -79,15 +86,19 @@ static enum err_code read_top(struct span text, const struct config *config, str
 	}
 	if (!fault.any && !faulty)
 		return ERR_OK;
-	problem_set(problem, PROBLEM_INVALID_REQUEST, "the request has %zu fault%s, the first at %s: %s",
-		problem->error_count + problem->more, problem->error_count + problem->more == 1 ? "" : "s",
-		problem->error_count && problem->errors[0].pointer[0] ? problem->errors[0].pointer : "the top",
-		problem->error_count ? problem->errors[0].detail : "there was no memory to say more");
+	problem_set(problem, PROBLEM_INVALID_REQUEST,
+		"the request has %zu fault%s, the first at %s: %s",
+		problem->error_count + problem->more,
+		problem->error_count + problem->more == 1 ? "" : "s",
+		problem->error_count && problem->errors[0].pointer[0] ? problem->errors[0].pointer
+								      : "the top",
+		problem->error_count ? problem->errors[0].detail
+				     : "there was no memory to say more");
 	return ERR_INVALID;
 }
 
-enum err_code envelope_read(struct span text, const struct config *config, const struct envelope_trace *trace,
-	struct envelope *ret_envelope, struct problem *problem)
+enum err_code envelope_read(struct span text, const struct config *config,
+	const struct envelope_trace *trace, struct envelope *ret_envelope, struct problem *problem)
 {
 	struct envelope envelope = {0};
 	enum err_code code = prove(text, config->limits.max_depth, problem);
@@ -96,7 +107,8 @@ enum err_code envelope_read(struct span text, const struct config *config, const
 		code = read_top(scan_trim(text), config, &envelope, problem);
 	if (code == ERR_OK) {
 		options_policy(&envelope.options, &envelope.defaults);
-		code = header_base_init(&envelope.defaults.headers, trace->traceparent, trace->tracestate);
+		code = header_base_init(
+			&envelope.defaults.headers, trace->traceparent, trace->tracestate);
 	}
 	if (code == ERR_OK)
 		*ret_envelope = envelope;

@@ -1,4 +1,5 @@
-/* envelope.h - the request around the items: is it JSON, what do its top-level members say? One thread. */
+/* envelope.h - the request around the items: is it JSON, what do its top-level members say? One
+ * thread. */
 #ifndef BATCH_ENVELOPE_H
 #define BATCH_ENVELOPE_H
 #include "batch/options.h"
@@ -14,8 +15,9 @@ struct envelope_trace { /* NULL: none */
 	const char *traceparent, *tracestate;
 };
 
-/* Proves the text (writable: value.h) and reads all but the items. ERR_INVALID: *problem says why (400 or 413), with all faults
- * of options and defaults. ERR_NOMEM. */
-enum err_code envelope_read(struct span text, const struct config *config, const struct envelope_trace *trace,
-	struct envelope *ret_envelope, struct problem *problem) MUST_CHECK;
+/* Proves the text (writable: value.h) and reads all but the items. ERR_INVALID: *problem says why
+ * (400 or 413), with all faults of options and defaults. ERR_NOMEM. */
+enum err_code envelope_read(struct span text, const struct config *config,
+	const struct envelope_trace *trace, struct envelope *ret_envelope,
+	struct problem *problem) MUST_CHECK;
 #endif

@@ -75,4 +75,3 @@ size_t escape_decode(const char **at, const char *end, char out[4])
 	}
 	return put_utf8(out, unit);
 }
-

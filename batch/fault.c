@@ -85,7 +85,8 @@ static void add_segment(char pointer[FAULT_POINTER_MAX], struct span name)
 	pointer[at] = '\0';
 }
 
-enum err_code fault_add(struct fault *fault, enum item_reason reason, const char *path, struct span name, const char *fmt, ...)
+enum err_code fault_add(struct fault *fault, enum item_reason reason, const char *path,
+	struct span name, const char *fmt, ...)
 {
 	char pointer[FAULT_POINTER_MAX], message[FAULT_MESSAGE_MAX];
 	char whole[FAULT_POINTER_MAX + 64];

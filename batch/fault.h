@@ -1,7 +1,8 @@
 /* fault.h - what a client got wrong in an object of the request, and where.
  *
- * A reader adds what it finds. With a problem behind it (defaults, options) all of it becomes entries of a 400; without one
- * (an item) the first is kept and becomes the item's error. One owner, one thread. */
+ * A reader adds what it finds. With a problem behind it (defaults, options) all of it becomes
+ * entries of a 400; without one (an item) the first is kept and becomes the item's error. One
+ * owner, one thread. */
 #ifndef BATCH_FAULT_H
 #define BATCH_FAULT_H
 #include <stdbool.h>
@@ -23,10 +24,10 @@ struct fault {
 void fault_init(struct fault *fault, struct problem *problem, const char *base);
 /* False where one more would only be counted (and now is): no need to word it. */
 bool fault_wants(struct fault *fault);
-/* `path` is the pointer below base ("", "/url"); `name` a JSON string (quotes included) that is one more segment; an empty
- * one is none. Gives ERR_INVALID. */
-enum err_code fault_add(struct fault *fault, enum item_reason reason, const char *path, struct span name, const char *fmt, ...)
-	PRINTF_LIKE(5, 6);
+/* `path` is the pointer below base ("", "/url"); `name` a JSON string (quotes included) that is one
+ * more segment; an empty one is none. Gives ERR_INVALID. */
+enum err_code fault_add(struct fault *fault, enum item_reason reason, const char *path,
+	struct span name, const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* A decoded JSON string for people: cut, control bytes as `?`. */
 void fault_quote(struct span name, char ret_text[FAULT_NAME_MAX]);
 #endif

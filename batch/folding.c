@@ -1,4 +1,5 @@
-/* folding.c - header lines of an answer, folded into a JSON object: a name that came more than once gets a list. */
+/* folding.c - header lines of an answer, folded into a JSON object: a name that came more than once
+ * gets a list. */
 #include "batch/folding.h"
 
 #include <stdint.h>

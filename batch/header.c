@@ -1,4 +1,5 @@
-/* header.c - `headers` objects: read, merged over the defaults, made into the lines that go upstream. */
+/* header.c - `headers` objects: read, merged over the defaults, made into the lines that go
+ * upstream. */
 #include "batch/header.h"
 
 #include <string.h>
@@ -104,12 +105,14 @@ static enum err_code refuse(struct fault *fault, enum item_reason reason, struct
 	if (name.len > 64)
 		name.len = 64;
 	for (size_t i = 0; i < name.len; i++)
-		quoted[i] = (unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == 0x7F ? '?' : name.ptr[i];
+		quoted[i] = (unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == 0x7F ? '?'
+										     : name.ptr[i];
 	quoted[name.len] = '\0';
 	return fault_add(fault, reason, pointer, none, "the header `%s` %s", quoted, what);
 }
 
-static enum err_code add_value(struct header_list *list, struct span name, const json_t *json, struct fault *fault)
+static enum err_code add_value(
+	struct header_list *list, struct span name, const json_t *json, struct fault *fault)
 {
 	struct span value = {json_string_value(json), json_string_length(json)};
 	enum item_reason reason;
@@ -121,7 +124,9 @@ static enum err_code add_value(struct header_list *list, struct span name, const
 		return refuse(fault, reason, name);
 	if (field_ours(name))
 		return ERR_OK;
-	while (value.len && (value.ptr[0] == ' ' || value.ptr[0] == '\t')) { /* white space around it is no part of it */
+	while (value.len &&
+		(value.ptr[0] == ' ' ||
+			value.ptr[0] == '\t')) { /* white space around it is no part of it */
 		value.ptr++;
 		value.len--;
 	}
@@ -130,8 +135,8 @@ static enum err_code add_value(struct header_list *list, struct span name, const
 	return add_line(list, name, &value);
 }
 
-static enum err_code add_field(struct header_list *list, struct span name, const json_t *value, bool can_remove,
-	struct fault *fault)
+static enum err_code add_field(struct header_list *list, struct span name, const json_t *value,
+	bool can_remove, struct fault *fault)
 {
 	enum err_code code = ERR_OK;
 	enum item_reason reason;
@@ -139,7 +144,8 @@ static enum err_code add_field(struct header_list *list, struct span name, const
 	for (size_t i = 0; i < list->count; i++) {
 		const struct header *other = &list->items[i];
 
-		if (other->name_len == name.len && strncasecmp(list->text.ptr + other->name_at, name.ptr, name.len) == 0)
+		if (other->name_len == name.len &&
+			strncasecmp(list->text.ptr + other->name_at, name.ptr, name.len) == 0)
 			return refuse(fault, REASON_HEADER_INVALID, name);
 	}
 	if (json_is_string(value))
@@ -148,7 +154,8 @@ static enum err_code add_field(struct header_list *list, struct span name, const
 		return refuse(fault, REASON_FIELD_INVALID, name);
 	if (json_array_size(value) == 0) {
 		reason = field_check(name, (struct span){"", 0});
-		return reason == REASON_NONE ? add_line(list, name, NULL) : refuse(fault, reason, name);
+		return reason == REASON_NONE ? add_line(list, name, NULL)
+					     : refuse(fault, reason, name);
 	}
 	for (size_t i = 0; code == ERR_OK && i < json_array_size(value); i++) {
 		if (list->count > FIELD_COUNT_MAX || list->text.len > 2 * FIELD_TOTAL_MAX_BYTES)
@@ -161,7 +168,8 @@ static enum err_code add_field(struct header_list *list, struct span name, const
 static enum err_code too_large(struct fault *fault)
 {
 	return fault_add(fault, REASON_HEADER_TOO_LARGE, "/headers", none,
-		"`headers` may hold at most %d fields of 8 KiB each, 32 KiB in all", FIELD_COUNT_MAX);
+		"`headers` may hold at most %d fields of 8 KiB each, 32 KiB in all",
+		FIELD_COUNT_MAX);
 }
 
 /* Count and size of the lines that go upstream of what callers say. */
@@ -176,7 +184,8 @@ static bool fits(const struct header_list *list)
 	return count <= FIELD_COUNT_MAX && bytes <= FIELD_TOTAL_MAX_BYTES;
 }
 
-static enum err_code read_object(json_t *object, bool can_remove, struct header_list *list, struct fault *fault)
+static enum err_code read_object(
+	json_t *object, bool can_remove, struct header_list *list, struct fault *fault)
 {
 	enum err_code code = ERR_OK, worst = ERR_OK;
 
@@ -192,14 +201,16 @@ static enum err_code read_object(json_t *object, bool can_remove, struct header_
 	return worst == ERR_OK && !fits(list) ? too_large(fault) : worst;
 }
 
-enum err_code header_read(struct span value, bool can_remove, struct header_list *list, struct fault *fault)
+enum err_code header_read(
+	struct span value, bool can_remove, struct header_list *list, struct fault *fault)
 {
 	json_error_t error;
 	json_t *object;
 	enum err_code code;
 
 	if (scan_type(value) != SCAN_OBJECT)
-		return fault_add(fault, REASON_FIELD_INVALID, "/headers", none, "`headers` must be an object");
+		return fault_add(fault, REASON_FIELD_INVALID, "/headers", none,
+			"`headers` must be an object");
 	if (value.len > HEADERS_TEXT_MAX || scan_count(value, FIELD_COUNT_MAX) > FIELD_COUNT_MAX)
 		return too_large(fault);
 	object = json_loadb(value.ptr, value.len, JSON_REJECT_DUPLICATES, &error);
@@ -210,10 +221,12 @@ enum err_code header_read(struct span value, bool can_remove, struct header_list
 	}
 	switch (json_error_code(&error)) {
 	case json_error_duplicate_key:
-		return fault_add(fault, REASON_HEADER_INVALID, "/headers", none, "`headers` names a field more than once");
+		return fault_add(fault, REASON_HEADER_INVALID, "/headers", none,
+			"`headers` names a field more than once");
 	case json_error_null_character:
 	case json_error_null_byte_in_key:
-		return fault_add(fault, REASON_HEADER_INVALID, "/headers", none, "`headers` holds a NUL");
+		return fault_add(
+			fault, REASON_HEADER_INVALID, "/headers", none, "`headers` holds a NUL");
 	case json_error_numeric_overflow:
 		return fault_add(fault, REASON_FIELD_INVALID, "/headers", none,
 			"`headers` must hold strings or lists of strings");
@@ -227,7 +240,8 @@ bool header_has(const char *const *lines, size_t count, const char *name)
 	size_t len = strlen(name);
 
 	for (size_t i = 0; i < count; i++) {
-		if (strncasecmp(lines[i], name, len) == 0 && (lines[i][len] == ':' || lines[i][len] == ';'))
+		if (strncasecmp(lines[i], name, len) == 0 &&
+			(lines[i][len] == ':' || lines[i][len] == ';'))
 			return true;
 	}
 	return false;
@@ -236,29 +250,32 @@ bool header_has(const char *const *lines, size_t count, const char *name)
 static bool hides(const struct header_list *own, const char *name, size_t len)
 {
 	for (size_t i = 0; own && i < own->count; i++) {
-		if (own->items[i].name_len == len && strncasecmp(own->text.ptr + own->items[i].name_at, name, len) == 0)
+		if (own->items[i].name_len == len &&
+			strncasecmp(own->text.ptr + own->items[i].name_at, name, len) == 0)
 			return true;
 	}
 	return false;
 }
 
 /* Behind the callers' lines: what stands there unless they named it. */
-static size_t add_ours(const struct header_base *base, enum body_kind kind, const char **lines, size_t count)
+static size_t add_ours(
+	const struct header_base *base, enum body_kind kind, const char **lines, size_t count)
 {
 	if (content_types[kind] && !header_has(lines, count, "Content-Type"))
 		lines[count++] = content_types[kind];
 	if (!header_has(lines, count, "User-Agent"))
 		lines[count++] = "User-Agent: batchgate/" BATCHGATE_VERSION;
 	if (base->traceparent && !header_has(lines, count, "traceparent")) {
-		lines[count++] = base->traceparent; /* a tracestate belongs to its traceparent only */
+		lines[count++] =
+			base->traceparent; /* a tracestate belongs to its traceparent only */
 		if (base->tracestate && !header_has(lines, count, "tracestate"))
 			lines[count++] = base->tracestate;
 	}
 	return count;
 }
 
-size_t header_merge(const struct header_base *base, const struct header_list *own, const char *own_text, enum body_kind kind,
-	const char **lines, struct fault *fault)
+size_t header_merge(const struct header_base *base, const struct header_list *own,
+	const char *own_text, enum body_kind kind, const char **lines, struct fault *fault)
 {
 	const struct header_list *defaults = &base->defaults;
 	size_t count = 0, bytes = 0;
@@ -266,7 +283,8 @@ size_t header_merge(const struct header_base *base, const struct header_list *ow
 	for (size_t i = 0; i < defaults->count; i++) {
 		const struct header *header = &defaults->items[i];
 
-		if (header->len == 0 || hides(own, defaults->text.ptr + header->name_at, header->name_len))
+		if (header->len == 0 ||
+			hides(own, defaults->text.ptr + header->name_at, header->name_len))
 			continue;
 		lines[count++] = defaults->text.ptr + header->at;
 		bytes += header->len;
@@ -301,7 +319,8 @@ static enum err_code share_lines(struct header_base *base)
 	return ERR_OK;
 }
 
-enum err_code header_base_init(struct header_base *base, const char *traceparent, const char *tracestate)
+enum err_code header_base_init(
+	struct header_base *base, const char *traceparent, const char *tracestate)
 {
 	if (traceparent) {
 		base->traceparent = mem_print("traceparent: %s", traceparent);

@@ -1,4 +1,5 @@
-/* intake.c - reads a request into a new batch: its items become calls, or refusals whose results are rendered at once. */
+/* intake.c - reads a request into a new batch: its items become calls, or refusals whose results
+ * are rendered at once. */
 #include "batch/intake.h"
 
 #include <stdio.h>
@@ -17,7 +18,8 @@ static enum err_code charge(struct batch *batch, size_t bytes)
 
 static enum err_code make_room(struct batch *batch, size_t count)
 {
-	enum err_code code = charge(batch, sizeof *batch + count * (sizeof *batch->slots + sizeof *batch->calls));
+	enum err_code code = charge(
+		batch, sizeof *batch + count * (sizeof *batch->slots + sizeof *batch->calls));
 
 	if (code != ERR_OK)
 		return code;
@@ -30,7 +32,8 @@ static enum err_code make_room(struct batch *batch, size_t count)
 }
 
 /* The result is rendered now, the report waits for batch_start. */
-static enum err_code refuse(struct batch *batch, size_t index, const struct item_verdict *verdict, struct refusal ***tail)
+static enum err_code refuse(struct batch *batch, size_t index, const struct item_verdict *verdict,
+	struct refusal ***tail)
 {
 	const struct fault *fault = &verdict->fault;
 	size_t message_len = strlen(fault->message), host_len = strlen(verdict->host);
@@ -97,7 +100,8 @@ static enum err_code read_items(struct batch *batch, const struct item_env *env,
 	return code;
 }
 
-/* Ids as they are compared: strings decoded (into `arena` where they hold escapes), -0 as the 0 it is. */
+/* Ids as they are compared: strings decoded (into `arena` where they hold escapes), -0 as the 0 it
+ * is. */
 static enum err_code add_id(struct names *names, struct span id, size_t index, char **arena)
 {
 	struct name name = {.text = id, .index = index, .kind = 0};
@@ -151,7 +155,8 @@ static enum err_code check_ids(const struct batch *batch, struct problem *proble
 	if (count == 0)
 		return code;
 	problem_free(problem);
-	problem_set(problem, PROBLEM_DUPLICATE_ID, "%zu item%s the id of an earlier one", count, count == 1 ? " has" : "s have");
+	problem_set(problem, PROBLEM_DUPLICATE_ID, "%zu item%s the id of an earlier one", count,
+		count == 1 ? " has" : "s have");
 	for (size_t i = 0; i < count && i < PROBLEM_ERRORS_MAX; i++) {
 		char pointer[48];
 
@@ -162,10 +167,11 @@ static enum err_code check_ids(const struct batch *batch, struct problem *proble
 	return ERR_INVALID;
 }
 
-static enum err_code read_all(struct batch *batch, const struct call_ops *ops, struct span items, struct problem *problem)
+static enum err_code read_all(
+	struct batch *batch, const struct call_ops *ops, struct span items, struct problem *problem)
 {
-	const struct item_env env = {batch->env.config, batch->env.guard, &batch->options, &batch->defaults,
-		batch->env.budget, ops, batch};
+	const struct item_env env = {batch->env.config, batch->env.guard, &batch->options,
+		&batch->defaults, batch->env.budget, ops, batch};
 	struct item_scratch scratch;
 	enum err_code code = item_scratch_init(&scratch, &batch->defaults);
 
@@ -176,13 +182,15 @@ static enum err_code read_all(struct batch *batch, const struct call_ops *ops, s
 		code = check_ids(batch, problem);
 	if (code != ERR_OK || problem->error_count + problem->more == 0)
 		return code;
-	problem_set(problem, PROBLEM_INVALID_REQUEST, "%zu item%s not valid and options.strict is set: no call was made",
-		problem->error_count + problem->more, problem->error_count + problem->more == 1 ? " is" : "s are");
+	problem_set(problem, PROBLEM_INVALID_REQUEST,
+		"%zu item%s not valid and options.strict is set: no call was made",
+		problem->error_count + problem->more,
+		problem->error_count + problem->more == 1 ? " is" : "s are");
 	return ERR_INVALID;
 }
 
-enum err_code intake_read(struct batch *batch, const struct batch_input *input, const struct call_ops *ops,
-	struct problem *problem)
+enum err_code intake_read(struct batch *batch, const struct batch_input *input,
+	const struct call_ops *ops, struct problem *problem)
 {
 	const struct envelope_trace trace = {input->traceparent, input->tracestate};
 	struct span text = {input->body, input->body_len};

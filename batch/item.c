@@ -78,8 +78,9 @@ static void read_id(struct plan *plan, struct item_verdict *verdict)
 		verdict->id = plan->set.values[MEMBER_ID];
 	else
 		fault_add(plan->fault, REASON_FIELD_INVALID, "/id", none,
-			"`id` must be a string of 1 to %d bytes, or an integer of at most %d digits", ID_MAX_BYTES,
-			ID_MAX_DIGITS);
+			"`id` must be a string of 1 to %d bytes, or an integer of at most %d "
+			"digits",
+			ID_MAX_BYTES, ID_MAX_DIGITS);
 }
 
 static enum err_code read_target(struct plan *plan)
@@ -111,7 +112,8 @@ static enum err_code read_body(struct plan *plan)
 		plan->method = defaults->method;
 	code = options_method(&plan->set, &plan->method, plan->fault);
 	if (code == ERR_OK && plan->method == HTTP_HEAD && plan->kind != BODY_NONE)
-		return fault_add(plan->fault, REASON_BODY_INVALID, "/method", none, "a HEAD request cannot have a body");
+		return fault_add(plan->fault, REASON_BODY_INVALID, "/method", none,
+			"a HEAD request cannot have a body");
 	return code;
 }
 
@@ -128,7 +130,8 @@ static enum err_code read_headers(struct plan *plan)
 	code = header_read(plan->set.values[MEMBER_HEADERS], true, own, plan->fault);
 	if (code != ERR_OK)
 		return code;
-	plan->line_count = header_merge(base, own, own->text.ptr, plan->kind, plan->lines, plan->fault);
+	plan->line_count =
+		header_merge(base, own, own->text.ptr, plan->kind, plan->lines, plan->fault);
 	return plan->line_count ? ERR_OK : ERR_INVALID;
 }
 
@@ -180,7 +183,8 @@ static enum err_code read_members(struct plan *plan, struct span *ret_query)
 	if (code == ERR_OK)
 		code = read_body(plan);
 	if (code == ERR_OK)
-		code = options_clock(&plan->set, plan->env->config, &plan->timeout_us, &plan->max_redirects, plan->fault);
+		code = options_clock(&plan->set, plan->env->config, &plan->timeout_us,
+			&plan->max_redirects, plan->fault);
 	if (code == ERR_OK)
 		code = read_headers(plan);
 	if (code == ERR_OK)
@@ -196,33 +200,40 @@ static void blame_url(enum item_reason reason, const struct url *url, struct fau
 
 	switch (reason) {
 	case REASON_HOST_INVALID:
-		fault_add(fault, reason, "/url", none, "the host in `url` is not written in its one normal form");
+		fault_add(fault, reason, "/url", none,
+			"the host in `url` is not written in its one normal form");
 		return;
 	case REASON_SCHEME_DENIED:
 		fault_add(fault, reason, "/url", none, "only http and https URLs may be called");
 		return;
 	case REASON_USERINFO_DENIED:
 		fault_add(fault, reason, "/url", none,
-			"`url` must not hold a user name or a password: send an Authorization header instead");
+			"`url` must not hold a user name or a password: send an Authorization "
+			"header instead");
 		return;
 	case REASON_PORT_DENIED:
-		fault_add(fault, reason, "/url", none, "%.255s: port %u is not one that may be called here", host, url->port);
+		fault_add(fault, reason, "/url", none,
+			"%.255s: port %u is not one that may be called here", host, url->port);
 		return;
 	case REASON_HOST_DENIED:
-		fault_add(fault, reason, "/url", none, "%.255s is not a host that may be called from here", host);
+		fault_add(fault, reason, "/url", none,
+			"%.255s is not a host that may be called from here", host);
 		return;
 	case REASON_ADDRESS_DENIED:
-		fault_add(fault, reason, "/url", none, "%.255s is not an address that may be called from here", host);
+		fault_add(fault, reason, "/url", none,
+			"%.255s is not an address that may be called from here", host);
 		return;
 	default:
 		fault_add(fault, reason, "/url", none,
-			"`url` is not an absolute http or https URL of at most %d bytes (other than ASCII must be encoded)",
+			"`url` is not an absolute http or https URL of at most %d bytes (other "
+			"than ASCII must be encoded)",
 			URL_MAX_BYTES);
 	}
 }
 
 /* *ret_url is filled where the verdict stays ITEM_OK. */
-static enum err_code read_url(struct plan *plan, struct span query, struct item_verdict *verdict, struct url *ret_url)
+static enum err_code read_url(
+	struct plan *plan, struct span query, struct item_verdict *verdict, struct url *ret_url)
 {
 	bool nomem = false;
 	enum item_reason reason = url_parse(plan->url, query, ret_url, &nomem);
@@ -256,7 +267,8 @@ static void fill_request(struct plan *plan, struct item *item, const struct url 
 		request->header_count = base->shared_count[plan->kind];
 	}
 	request->repeatable = method_idempotent(plan->method) ||
-			      (plan->own_headers ? header_has(request->headers, request->header_count, "Idempotency-Key")
+			      (plan->own_headers ? header_has(request->headers,
+							   request->header_count, "Idempotency-Key")
 						 : base->shared_keyed);
 	request->max_redirects = plan->max_redirects;
 	request->timeout_us = plan->timeout_us;
@@ -270,7 +282,8 @@ static size_t round_up(size_t n, size_t to)
 	return (n + to - 1) / to * to;
 }
 
-/* The lines of the scratch list move behind the pointers to them; the defaults' stay where they are. */
+/* The lines of the scratch list move behind the pointers to them; the defaults' stay where they
+ * are. */
 static void place_lines(struct plan *plan, struct item *item, char *at)
 {
 	const struct header_list *own = &plan->scratch->headers;
@@ -282,7 +295,8 @@ static void place_lines(struct plan *plan, struct item *item, char *at)
 		memcpy(text, from, own->text.len);
 	for (size_t i = 0; i < plan->line_count; i++) {
 		const char *line = plan->lines[i];
-		bool ours = own->text.len && (uintptr_t)line >= (uintptr_t)from && (uintptr_t)line < (uintptr_t)from + own->text.len;
+		bool ours = own->text.len && (uintptr_t)line >= (uintptr_t)from &&
+			    (uintptr_t)line < (uintptr_t)from + own->text.len;
 
 		lines[i] = ours ? text + (line - from) : line;
 	}
@@ -295,10 +309,12 @@ static size_t url_bytes(const struct url *url)
 	return strlen(url->text) + strlen(url->host) + strlen(url->origin) + 3;
 }
 
-static enum err_code make_item(struct plan *plan, size_t index, struct url *url, struct item **ret_item)
+static enum err_code make_item(
+	struct plan *plan, size_t index, struct url *url, struct item **ret_item)
 {
 	size_t policy_at = round_up(sizeof(struct item), alignof(struct retry_policy));
-	size_t lines_at = round_up(policy_at + (plan->own_policy ? sizeof plan->policy : 0), alignof(char *));
+	size_t lines_at =
+		round_up(policy_at + (plan->own_policy ? sizeof plan->policy : 0), alignof(char *));
 	size_t size = lines_at, charged;
 	struct item *item;
 	char *block;
@@ -320,7 +336,8 @@ static enum err_code make_item(struct plan *plan, size_t index, struct url *url,
 	item->call.ops = plan->env->ops;
 	item->call.request.retry = &plan->env->defaults->policy;
 	if (plan->own_policy)
-		item->call.request.retry = memcpy(block + policy_at, &plan->policy, sizeof plan->policy);
+		item->call.request.retry =
+			memcpy(block + policy_at, &plan->policy, sizeof plan->policy);
 	if (plan->own_headers)
 		place_lines(plan, item, block + lines_at);
 	fill_request(plan, item, url);
@@ -328,7 +345,8 @@ static enum err_code make_item(struct plan *plan, size_t index, struct url *url,
 	return ERR_OK;
 }
 
-static enum err_code read_object(struct plan *plan, size_t index, struct item **ret_item, struct item_verdict *verdict)
+static enum err_code read_object(
+	struct plan *plan, size_t index, struct item **ret_item, struct item_verdict *verdict)
 {
 	struct span query = none;
 	struct url url = {0};
@@ -346,10 +364,11 @@ static enum err_code read_object(struct plan *plan, size_t index, struct item **
 	return code;
 }
 
-enum err_code item_read(const struct item_env *env, struct span text, size_t index, struct item_scratch *scratch,
-	struct item **ret_item, struct item_verdict *ret_verdict)
+enum err_code item_read(const struct item_env *env, struct span text, size_t index,
+	struct item_scratch *scratch, struct item **ret_item, struct item_verdict *ret_verdict)
 {
-	struct plan plan; /* its members are filled as they are read: clearing all would cost more than reading a small item */
+	struct plan plan; /* its members are filled as they are read: clearing all would cost more
+			     than reading a small item */
 	enum err_code code;
 
 	plan.env = env;

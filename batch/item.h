@@ -1,7 +1,8 @@
 /* item.h - one item of the request: JSON text in, a call that can be submitted out.
  *
- * A good item is one block of memory (call, lines, retry policy) besides its URL; its body stays in the request's text.
- * What all items share is read once (options.h) and pointed to. One thread while reading; then the call's owner. */
+ * A good item is one block of memory (call, lines, retry policy) besides its URL; its body stays in
+ * the request's text. What all items share is read once (options.h) and pointed to. One thread
+ * while reading; then the call's owner. */
 #ifndef BATCH_ITEM_H
 #define BATCH_ITEM_H
 #include "batch/options.h"
@@ -33,18 +34,21 @@ struct item_scratch { /* memory that one item after the other uses */
 };
 
 struct item_verdict {
-	struct span id; /* JSON text as sent, or "null" */
+	struct span id;      /* JSON text as sent, or "null" */
 	enum item_code code; /* ITEM_OK, INVALID_ITEM, BLOCKED_TARGET */
-	char host[256]; /* of a blocked one; "" where there is none */
-	struct fault fault; /* what is wrong */
+	char host[256];      /* of a blocked one; "" where there is none */
+	struct fault fault;  /* what is wrong */
 };
 
-enum err_code item_scratch_init(struct item_scratch *scratch, const struct defaults *defaults) MUST_CHECK;
+enum err_code item_scratch_init(
+	struct item_scratch *scratch, const struct defaults *defaults) MUST_CHECK;
 void item_scratch_free(struct item_scratch *scratch);
 
-/* Reads one item (proved, writable text). ERR_OK: *ret_item is the call, or NULL and the verdict says why not. ERR_NOMEM; and
- * ERR_LIMIT where the budget has no room. */
-enum err_code item_read(const struct item_env *env, struct span text, size_t index, struct item_scratch *scratch,
-	struct item **ret_item, struct item_verdict *ret_verdict) MUST_CHECK;
-void item_destroy(struct item *item, struct mem_budget *budget); /* outcome included; NULL is fine */
+/* Reads one item (proved, writable text). ERR_OK: *ret_item is the call, or NULL and the verdict
+ * says why not. ERR_NOMEM; and ERR_LIMIT where the budget has no room. */
+enum err_code item_read(const struct item_env *env, struct span text, size_t index,
+	struct item_scratch *scratch, struct item **ret_item,
+	struct item_verdict *ret_verdict) MUST_CHECK;
+void item_destroy(
+	struct item *item, struct mem_budget *budget); /* outcome included; NULL is fine */
 #endif

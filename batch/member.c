@@ -1,4 +1,5 @@
-/* member.c - the names a request may use, where each may stand, and a hint for those that stand wrong. */
+/* member.c - the names a request may use, where each may stand, and a hint for those that stand
+ * wrong. */
 #include "batch/member.h"
 
 #include <stdio.h>
@@ -20,22 +21,41 @@ static const struct {
 static const struct {
 	unsigned place;
 	const char *text;
-} place_names[] = {{PLACE_ITEM, "an item"}, {PLACE_DEFAULTS, "defaults"}, {PLACE_OPTIONS, "options"}, {PLACE_RETRY, "retry"},
-	{PLACE_TOP, "the request"}};
+} place_names[] = {{PLACE_ITEM, "an item"}, {PLACE_DEFAULTS, "defaults"},
+	{PLACE_OPTIONS, "options"}, {PLACE_RETRY, "retry"}, {PLACE_TOP, "the request"}};
 
 /* What other tools call it. */
 static const struct {
 	const char *from;
 	enum member to;
 } aliases[] = {
-	{"uri", MEMBER_URL}, {"endpoint", MEMBER_URL}, {"verb", MEMBER_METHOD}, {"params", MEMBER_QUERY},
-	{"data", MEMBER_BODY}, {"json", MEMBER_BODY}, {"payload", MEMBER_BODY}, {"text", MEMBER_BODY_TEXT},
-	{"content", MEMBER_BODY_TEXT}, {"base64", MEMBER_BODY_BASE64}, {"timeout", MEMBER_TIMEOUT_MS},
-	{"follow_redirects", MEMBER_MAX_REDIRECTS}, {"retries", MEMBER_RETRY}, {"max_retries", MEMBER_RETRY},
-	{"max_workers", MEMBER_CONCURRENCY}, {"max_concurrency", MEMBER_CONCURRENCY}, {"parallel", MEMBER_CONCURRENCY},
-	{"batch_timeout", MEMBER_BATCH_TIMEOUT_MS}, {"fail_fast", MEMBER_STOP_ON_ERROR}, {"attempts", MEMBER_MAX_ATTEMPTS},
-	{"statuses", MEMBER_RETRY_ON}, {"requests", MEMBER_ITEMS}, {"calls", MEMBER_ITEMS}, {"batch", MEMBER_ITEMS},
-	{"request_id", MEMBER_ID}, {"name", MEMBER_ID}, {"desc", MEMBER_LABEL},
+	{"uri", MEMBER_URL},
+	{"endpoint", MEMBER_URL},
+	{"verb", MEMBER_METHOD},
+	{"params", MEMBER_QUERY},
+	{"data", MEMBER_BODY},
+	{"json", MEMBER_BODY},
+	{"payload", MEMBER_BODY},
+	{"text", MEMBER_BODY_TEXT},
+	{"content", MEMBER_BODY_TEXT},
+	{"base64", MEMBER_BODY_BASE64},
+	{"timeout", MEMBER_TIMEOUT_MS},
+	{"follow_redirects", MEMBER_MAX_REDIRECTS},
+	{"retries", MEMBER_RETRY},
+	{"max_retries", MEMBER_RETRY},
+	{"max_workers", MEMBER_CONCURRENCY},
+	{"max_concurrency", MEMBER_CONCURRENCY},
+	{"parallel", MEMBER_CONCURRENCY},
+	{"batch_timeout", MEMBER_BATCH_TIMEOUT_MS},
+	{"fail_fast", MEMBER_STOP_ON_ERROR},
+	{"attempts", MEMBER_MAX_ATTEMPTS},
+	{"statuses", MEMBER_RETRY_ON},
+	{"requests", MEMBER_ITEMS},
+	{"calls", MEMBER_ITEMS},
+	{"batch", MEMBER_ITEMS},
+	{"request_id", MEMBER_ID},
+	{"name", MEMBER_ID},
+	{"desc", MEMBER_LABEL},
 };
 
 const char *member_text(enum member member)
@@ -50,7 +70,8 @@ static enum member find(struct span name)
 
 	for (unsigned i = 0; i < MEMBER_COUNT; i++) {
 		if (escaped ? scan_name_is(name, table[i].text)
-			    : plain.len == table[i].len && memcmp(plain.ptr, table[i].text, plain.len) == 0)
+			    : plain.len == table[i].len &&
+					memcmp(plain.ptr, table[i].text, plain.len) == 0)
 			return (enum member)i;
 	}
 	return MEMBER_COUNT;
@@ -107,7 +128,8 @@ static enum member guess(const char *name)
 	size_t best_distance = 3;
 
 	for (unsigned i = 0; i < MEMBER_COUNT; i++) {
-		size_t distance = sounds_like(name, table[i].text) ? 0 : edit_distance(name, table[i].text);
+		size_t distance =
+			sounds_like(name, table[i].text) ? 0 : edit_distance(name, table[i].text);
 
 		if (distance < best_distance && distance * 3 < table[i].len) {
 			best = (enum member)i;
@@ -121,7 +143,8 @@ static enum member guess(const char *name)
 	return best;
 }
 
-/* Where `meant` may stand, seen from `place`: "`options.concurrency`", "`retry.retry_on`", "`url` in an item or `defaults.url`". */
+/* Where `meant` may stand, seen from `place`: "`options.concurrency`", "`retry.retry_on`", "`url`
+ * in an item or `defaults.url`". */
 static void say_where(enum member meant, unsigned place, char *out, size_t max)
 {
 	unsigned places = table[meant].places;
@@ -150,7 +173,8 @@ static const char *place_text(unsigned place)
 	return "";
 }
 
-static void refuse(struct span name, enum member known, unsigned place, const char *path, struct fault *fault)
+static void refuse(
+	struct span name, enum member known, unsigned place, const char *path, struct fault *fault)
 {
 	char quoted[FAULT_NAME_MAX], where[FAULT_NAME_MAX];
 	enum member meant = known;
@@ -161,17 +185,20 @@ static void refuse(struct span name, enum member known, unsigned place, const ch
 	if (meant == MEMBER_COUNT)
 		meant = guess(quoted);
 	if (meant == MEMBER_COUNT) {
-		fault_add(fault, REASON_FIELD_UNKNOWN, path, name, "unknown field `%s` in %s", quoted, place_text(place));
+		fault_add(fault, REASON_FIELD_UNKNOWN, path, name, "unknown field `%s` in %s",
+			quoted, place_text(place));
 		return;
 	}
 	say_where(meant, place, where, sizeof where);
 	if (meant == MEMBER_TIMEOUT_MS && (place & (PLACE_OPTIONS | PLACE_TOP)))
-		snprintf(where, sizeof where, "`defaults.timeout_ms` or `options.batch_timeout_ms`");
+		snprintf(
+			where, sizeof where, "`defaults.timeout_ms` or `options.batch_timeout_ms`");
 	fault_add(fault, REASON_FIELD_UNKNOWN, path, name, "%s field `%s` in %s: did you mean %s?",
 		known == MEMBER_COUNT ? "unknown" : "misplaced", quoted, place_text(place), where);
 }
 
-void member_read(struct span object, enum member_place place, const char *path, struct member_set *ret_set, struct fault *fault)
+void member_read(struct span object, enum member_place place, const char *path,
+	struct member_set *ret_set, struct fault *fault)
 {
 	struct scan_walk walk;
 	struct scan_member member;
@@ -190,8 +217,8 @@ void member_read(struct span object, enum member_place place, const char *path, 
 		bit = (uint32_t)1 << found;
 		if (ret_set->seen & bit) {
 			if (!(twice & bit))
-				fault_add(fault, REASON_FIELD_INVALID, path, member.name, "`%s` stands here more than once",
-					table[found].text);
+				fault_add(fault, REASON_FIELD_INVALID, path, member.name,
+					"`%s` stands here more than once", table[found].text);
 			twice |= bit;
 			continue;
 		}

@@ -1,4 +1,5 @@
-/* member.h - the names a request may use, where each may stand, and a hint for those that stand wrong. Pure; any thread. */
+/* member.h - the names a request may use, where each may stand, and a hint for those that stand
+ * wrong. Pure; any thread. */
 #ifndef BATCH_MEMBER_H
 #define BATCH_MEMBER_H
 #include <stdint.h>
@@ -16,41 +17,41 @@ enum member_place {
 #define PLACE_CALL (PLACE_DEFAULTS | PLACE_ITEM)
 
 /* name, text, places */
-#define MEMBERS(X)                                                                                 \
-	X(URL, "url", PLACE_CALL)                                                                  \
-	X(METHOD, "method", PLACE_CALL)                                                            \
-	X(BODY, "body", PLACE_CALL)                                                                \
-	X(ID, "id", PLACE_ITEM)                                                                    \
-	X(HEADERS, "headers", PLACE_CALL)                                                          \
-	X(QUERY, "query", PLACE_CALL)                                                              \
-	X(BODY_TEXT, "body_text", PLACE_CALL)                                                      \
-	X(BODY_BASE64, "body_base64", PLACE_CALL)                                                  \
-	X(TIMEOUT_MS, "timeout_ms", PLACE_CALL)                                                    \
-	X(MAX_REDIRECTS, "max_redirects", PLACE_CALL)                                              \
-	X(RETRY, "retry", PLACE_CALL | PLACE_OPTIONS)                                              \
-	X(CONCURRENCY, "concurrency", PLACE_OPTIONS)                                               \
-	X(BATCH_TIMEOUT_MS, "batch_timeout_ms", PLACE_OPTIONS)                                     \
-	X(RATE_LIMIT, "rate_limit", PLACE_OPTIONS)                                                 \
-	X(STOP_ON_ERROR, "stop_on_error", PLACE_OPTIONS)                                           \
-	X(STRICT, "strict", PLACE_OPTIONS)                                                         \
-	X(INCLUDE_HEADERS, "include_headers", PLACE_OPTIONS)                                       \
-	X(INCLUDE_TIMING, "include_timing", PLACE_OPTIONS)                                         \
-	X(INCLUDE_BODY, "include_body", PLACE_OPTIONS)                                             \
-	X(ORDER, "order", PLACE_OPTIONS)                                                           \
-	X(LABEL, "label", PLACE_OPTIONS)                                                           \
-	X(MAX_ATTEMPTS, "max_attempts", PLACE_RETRY)                                               \
-	X(BACKOFF_MS, "backoff_ms", PLACE_RETRY)                                                   \
-	X(MAX_BACKOFF_MS, "max_backoff_ms", PLACE_RETRY)                                           \
-	X(RETRY_ON, "retry_on", PLACE_RETRY)                                                       \
-	X(ITEMS, "items", PLACE_TOP)                                                               \
-	X(DEFAULTS, "defaults", PLACE_TOP)                                                         \
+#define MEMBERS(X)                                             \
+	X(URL, "url", PLACE_CALL)                              \
+	X(METHOD, "method", PLACE_CALL)                        \
+	X(BODY, "body", PLACE_CALL)                            \
+	X(ID, "id", PLACE_ITEM)                                \
+	X(HEADERS, "headers", PLACE_CALL)                      \
+	X(QUERY, "query", PLACE_CALL)                          \
+	X(BODY_TEXT, "body_text", PLACE_CALL)                  \
+	X(BODY_BASE64, "body_base64", PLACE_CALL)              \
+	X(TIMEOUT_MS, "timeout_ms", PLACE_CALL)                \
+	X(MAX_REDIRECTS, "max_redirects", PLACE_CALL)          \
+	X(RETRY, "retry", PLACE_CALL | PLACE_OPTIONS)          \
+	X(CONCURRENCY, "concurrency", PLACE_OPTIONS)           \
+	X(BATCH_TIMEOUT_MS, "batch_timeout_ms", PLACE_OPTIONS) \
+	X(RATE_LIMIT, "rate_limit", PLACE_OPTIONS)             \
+	X(STOP_ON_ERROR, "stop_on_error", PLACE_OPTIONS)       \
+	X(STRICT, "strict", PLACE_OPTIONS)                     \
+	X(INCLUDE_HEADERS, "include_headers", PLACE_OPTIONS)   \
+	X(INCLUDE_TIMING, "include_timing", PLACE_OPTIONS)     \
+	X(INCLUDE_BODY, "include_body", PLACE_OPTIONS)         \
+	X(ORDER, "order", PLACE_OPTIONS)                       \
+	X(LABEL, "label", PLACE_OPTIONS)                       \
+	X(MAX_ATTEMPTS, "max_attempts", PLACE_RETRY)           \
+	X(BACKOFF_MS, "backoff_ms", PLACE_RETRY)               \
+	X(MAX_BACKOFF_MS, "max_backoff_ms", PLACE_RETRY)       \
+	X(RETRY_ON, "retry_on", PLACE_RETRY)                   \
+	X(ITEMS, "items", PLACE_TOP)                           \
+	X(DEFAULTS, "defaults", PLACE_TOP)                     \
 	X(OPTIONS, "options", PLACE_TOP)
 
 enum member {
 #define X(name, text, places) MEMBER_##name,
 	MEMBERS(X)
 #undef X
-	MEMBER_COUNT
+		MEMBER_COUNT
 };
 
 struct member_set {
@@ -63,8 +64,10 @@ static inline bool member_has(const struct member_set *set, enum member member)
 	return set->seen >> member & 1;
 }
 
-/* Cuts `object` (proved text) into what may stand in `place`. Unknown, misplaced and repeated names are faults at `path` +
- * name; where an item's `id` is repeated it is left out. Reads on behind a fault, so that all that is known is there. */
-void member_read(struct span object, enum member_place place, const char *path, struct member_set *ret_set, struct fault *fault);
+/* Cuts `object` (proved text) into what may stand in `place`. Unknown, misplaced and repeated names
+ * are faults at `path` + name; where an item's `id` is repeated it is left out. Reads on behind a
+ * fault, so that all that is known is there. */
+void member_read(struct span object, enum member_place place, const char *path,
+	struct member_set *ret_set, struct fault *fault);
 const char *member_text(enum member member);
 #endif

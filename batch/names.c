@@ -96,5 +96,6 @@ bool names_has(const struct names *names, struct span text, unsigned kind)
 {
 	struct name key = {text, 0, kind};
 
-	return names->count && bsearch(&key, names->items, names->count, sizeof key, compare_names) != NULL;
+	return names->count &&
+	       bsearch(&key, names->items, names->count, sizeof key, compare_names) != NULL;
 }

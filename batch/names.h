@@ -1,4 +1,5 @@
-/* names.h - many names: which come twice, and is this one among them? Sorted, so that nobody can choose names that collide.
+/* names.h - many names: which come twice, and is this one among them? Sorted, so that nobody can
+ * choose names that collide.
  *
  * Borrows the names' bytes. One owner, one thread. */
 #ifndef BATCH_NAMES_H
@@ -9,7 +10,7 @@
 
 struct name {
 	struct span text;
-	size_t index; /* the asker's number for it; rising in the order of adding */
+	size_t index;  /* the asker's number for it; rising in the order of adding */
 	unsigned kind; /* names of two kinds never are the same */
 };
 
@@ -18,12 +19,12 @@ struct names {
 	size_t count, capacity;
 };
 
-void names_free(struct names *names); /* a zeroed one is empty */
+void names_free(struct names *names);  /* a zeroed one is empty */
 void names_clear(struct names *names); /* keeps the memory */
 enum err_code names_add(struct names *names, struct name name) MUST_CHECK; /* ERR_NOMEM */
 void names_sort(struct names *names);
-/* After names_sort: the number of names that stood there before under a lower index; their indices go to `ret_indices`
- * (rising; `max` of them at most, the lowest ones). */
+/* After names_sort: the number of names that stood there before under a lower index; their indices
+ * go to `ret_indices` (rising; `max` of them at most, the lowest ones). */
 size_t names_repeated(const struct names *names, size_t *ret_indices, size_t max);
 bool names_has(const struct names *names, struct span text, unsigned kind); /* after names_sort */
 #endif

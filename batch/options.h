@@ -1,4 +1,5 @@
-/* options.h - the request's `options` and `defaults`: read and checked once, the same for all items. Constant afterwards. */
+/* options.h - the request's `options` and `defaults`: read and checked once, the same for all
+ * items. Constant afterwards. */
 #ifndef BATCH_OPTIONS_H
 #define BATCH_OPTIONS_H
 #include "batch/header.h"
@@ -20,7 +21,7 @@ struct options {
 	struct policy_patch retry;
 };
 
-struct defaults { /* what an item has that does not say otherwise */
+struct defaults {        /* what an item has that does not say otherwise */
 	struct span url; /* ptr NULL: none */
 	bool has_method;
 	enum http_method method;
@@ -34,23 +35,26 @@ struct defaults { /* what an item has that does not say otherwise */
 	struct header_base headers;
 };
 
-/* Texts are proved and writable (value.h); the structs point into them. A missing object is an empty span. Faults are added;
- * ERR_NOMEM is the only error, so that all of them are found. */
-enum err_code options_read(struct span value, const struct config *config, struct options *ret_options, struct fault *fault)
-	MUST_CHECK;
-enum err_code options_read_defaults(struct span value, const struct config *config, struct defaults *ret_defaults,
-	struct fault *fault) MUST_CHECK;
+/* Texts are proved and writable (value.h); the structs point into them. A missing object is an
+ * empty span. Faults are added; ERR_NOMEM is the only error, so that all of them are found. */
+enum err_code options_read(struct span value, const struct config *config,
+	struct options *ret_options, struct fault *fault) MUST_CHECK;
+enum err_code options_read_defaults(struct span value, const struct config *config,
+	struct defaults *ret_defaults, struct fault *fault) MUST_CHECK;
 void options_policy(const struct options *options, struct defaults *defaults);
 void options_free_defaults(struct defaults *defaults); /* a zeroed one is fine */
 
 struct member_set;
 /* Parts that items and defaults have in common; a fault is also ERR_INVALID.
- * The one body among the members: its kind and bytes, decoded in place; BODY_NONE where there is none. ERR_INVALID: two of
- * them, or not what it must be. */
-enum err_code options_body(const struct member_set *set, enum body_kind *ret_kind, struct span *ret_body, struct fault *fault);
-/* `method`, `timeout_ms`, `max_redirects`, `url` where they are there, the same for items and defaults. */
-enum err_code options_method(const struct member_set *set, enum http_method *ret_method, struct fault *fault);
-enum err_code options_clock(const struct member_set *set, const struct config *config, uint64_t *ret_timeout_us,
-	unsigned *ret_max_redirects, struct fault *fault);
+ * The one body among the members: its kind and bytes, decoded in place; BODY_NONE where there is
+ * none. ERR_INVALID: two of them, or not what it must be. */
+enum err_code options_body(const struct member_set *set, enum body_kind *ret_kind,
+	struct span *ret_body, struct fault *fault);
+/* `method`, `timeout_ms`, `max_redirects`, `url` where they are there, the same for items and
+ * defaults. */
+enum err_code options_method(
+	const struct member_set *set, enum http_method *ret_method, struct fault *fault);
+enum err_code options_clock(const struct member_set *set, const struct config *config,
+	uint64_t *ret_timeout_us, unsigned *ret_max_redirects, struct fault *fault);
 enum err_code options_url(const struct member_set *set, struct span *ret_url, struct fault *fault);
 #endif

@@ -18,14 +18,15 @@ void policy_default(struct retry_policy *ret_policy)
 {
 	static const unsigned statuses[] = {408, 425, 429, 500, 502, 503, 504};
 
-	*ret_policy = (struct retry_policy){.max_attempts = 1, .backoff_us = 200000, .max_backoff_us = 10000000};
+	*ret_policy = (struct retry_policy){
+		.max_attempts = 1, .backoff_us = 200000, .max_backoff_us = 10000000};
 	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
 		retry_list(ret_policy, statuses[i]);
 }
 
 /* The integer member `name`, where it is there. */
-static bool read_integer(const json_t *object, const char *name, json_int_t min, json_int_t max, const char *path,
-	bool *ret_has, json_int_t *ret_n, struct fault *fault)
+static bool read_integer(const json_t *object, const char *name, json_int_t min, json_int_t max,
+	const char *path, bool *ret_has, json_int_t *ret_n, struct fault *fault)
 {
 	const json_t *value = json_object_get(object, name);
 	char where[FAULT_POINTER_MAX];
@@ -38,14 +39,16 @@ static bool read_integer(const json_t *object, const char *name, json_int_t min,
 		return true;
 	snprintf(where, sizeof where, "%s/%s", path, name);
 	if (max == CALL_ATTEMPTS_MAX)
-		fault_add(fault, REASON_FIELD_INVALID, where, none, "`%s` must be an integer from 1 to %d", name,
-			CALL_ATTEMPTS_MAX);
+		fault_add(fault, REASON_FIELD_INVALID, where, none,
+			"`%s` must be an integer from 1 to %d", name, CALL_ATTEMPTS_MAX);
 	else
-		fault_add(fault, REASON_FIELD_INVALID, where, none, "`%s` must be an integer of at least 0", name);
+		fault_add(fault, REASON_FIELD_INVALID, where, none,
+			"`%s` must be an integer of at least 0", name);
 	return false;
 }
 
-static bool read_statuses(const json_t *object, const char *path, struct policy_patch *patch, struct fault *fault)
+static bool read_statuses(
+	const json_t *object, const char *path, struct policy_patch *patch, struct fault *fault)
 {
 	const json_t *list = json_object_get(object, "retry_on"), *status;
 	char where[FAULT_POINTER_MAX];
@@ -56,17 +59,19 @@ static bool read_statuses(const json_t *object, const char *path, struct policy_
 		return true;
 	snprintf(where, sizeof where, "%s/retry_on", path);
 	if (!json_is_array(list) || json_array_size(list) > RETRY_ON_MAX) {
-		fault_add(fault, REASON_FIELD_INVALID, where, none, "`retry_on` must be a list of at most %d statuses",
-			RETRY_ON_MAX);
+		fault_add(fault, REASON_FIELD_INVALID, where, none,
+			"`retry_on` must be a list of at most %d statuses", RETRY_ON_MAX);
 		return false;
 	}
-	json_array_foreach(list, i, status) {
+	json_array_foreach(list, i, status)
+	{
 		json_int_t n = json_integer_value(status);
 
 		if (!json_is_integer(status) || n < RETRY_STATUS_FIRST || n > RETRY_STATUS_LAST) {
 			snprintf(where, sizeof where, "%s/retry_on/%zu", path, i);
 			fault_add(fault, REASON_FIELD_INVALID, where, none,
-				"`retry_on` must hold integers from %d to %d", RETRY_STATUS_FIRST, RETRY_STATUS_LAST);
+				"`retry_on` must hold integers from %d to %d", RETRY_STATUS_FIRST,
+				RETRY_STATUS_LAST);
 			return false;
 		}
 		retry_list(&patch->says, (unsigned)n);
@@ -79,22 +84,27 @@ static uint64_t to_us(json_int_t ms)
 	return (uint64_t)ms > UINT64_MAX / 4000 ? UINT64_MAX / 4 : (uint64_t)ms * 1000;
 }
 
-static bool read_members(const json_t *object, const char *path, struct policy_patch *patch, struct fault *fault)
+static bool read_members(
+	const json_t *object, const char *path, struct policy_patch *patch, struct fault *fault)
 {
 	json_int_t n = 0;
 	bool ok = true;
 
-	ok &= read_integer(object, "max_attempts", 1, CALL_ATTEMPTS_MAX, path, &patch->has_max_attempts, &n, fault);
+	ok &= read_integer(object, "max_attempts", 1, CALL_ATTEMPTS_MAX, path,
+		&patch->has_max_attempts, &n, fault);
 	patch->says.max_attempts = ok ? (unsigned)n : 1;
-	ok &= read_integer(object, "backoff_ms", 0, INT64_MAX, path, &patch->has_backoff, &n, fault);
+	ok &= read_integer(
+		object, "backoff_ms", 0, INT64_MAX, path, &patch->has_backoff, &n, fault);
 	patch->says.backoff_us = ok ? to_us(n) : 0;
-	ok &= read_integer(object, "max_backoff_ms", 0, INT64_MAX, path, &patch->has_max_backoff, &n, fault);
+	ok &= read_integer(
+		object, "max_backoff_ms", 0, INT64_MAX, path, &patch->has_max_backoff, &n, fault);
 	patch->says.max_backoff_us = ok ? to_us(n) : 0;
 	ok &= read_statuses(object, path, patch, fault);
 	return ok;
 }
 
-enum err_code policy_read(struct span value, const char *path, struct policy_patch *ret_patch, struct fault *fault)
+enum err_code policy_read(
+	struct span value, const char *path, struct policy_patch *ret_patch, struct fault *fault)
 {
 	struct policy_patch patch = {0};
 	struct member_set set;
@@ -103,10 +113,12 @@ enum err_code policy_read(struct span value, const char *path, struct policy_pat
 	bool before = fault->any, ok;
 
 	if (scan_type(value) != SCAN_OBJECT || value.len > RETRY_TEXT_MAX)
-		return fault_add(fault, REASON_FIELD_INVALID, path, none, "`retry` must be an object");
+		return fault_add(
+			fault, REASON_FIELD_INVALID, path, none, "`retry` must be an object");
 	member_read(value, PLACE_RETRY, path, &set, fault);
 	if (fault->any && !before)
-		return ERR_INVALID; /* a name that stands there twice would be refused again below */
+		return ERR_INVALID; /* a name that stands there twice would be refused again below
+				     */
 	object = json_loadb(value.ptr, value.len, JSON_REJECT_DUPLICATES, &error);
 	if (!object) {
 		enum json_error_code code = json_error_code(&error);
@@ -114,7 +126,8 @@ enum err_code policy_read(struct span value, const char *path, struct policy_pat
 		if (code != json_error_numeric_overflow && code != json_error_duplicate_key &&
 			code != json_error_null_character && code != json_error_null_byte_in_key)
 			return ERR_NOMEM; /* the text is proved, so nothing else can be wrong */
-		return fault_add(fault, REASON_FIELD_INVALID, path, none, "`retry` holds a value that is out of range");
+		return fault_add(fault, REASON_FIELD_INVALID, path, none,
+			"`retry` holds a value that is out of range");
 	}
 	ok = read_members(object, path, &patch, fault);
 	json_decref(object);

@@ -1,4 +1,5 @@
-/* policy.h - `retry` objects: read, merged member by member, made into the engine's policy. Pure; any thread. */
+/* policy.h - `retry` objects: read, merged member by member, made into the engine's policy. Pure;
+ * any thread. */
 #ifndef BATCH_POLICY_H
 #define BATCH_POLICY_H
 #include "batch/fault.h"
@@ -11,6 +12,7 @@ struct policy_patch { /* what one `retry` object says; a zeroed one says nothing
 
 void policy_default(struct retry_policy *ret_policy); /* CONTRACT section 2 */
 /* Reads the object at `path` ("/retry"). ERR_INVALID: faults were added. ERR_NOMEM. */
-enum err_code policy_read(struct span value, const char *path, struct policy_patch *ret_patch, struct fault *fault) MUST_CHECK;
+enum err_code policy_read(struct span value, const char *path, struct policy_patch *ret_patch,
+	struct fault *fault) MUST_CHECK;
 void policy_apply(struct retry_policy *policy, const struct policy_patch *patch);
 #endif

@@ -1,6 +1,7 @@
 /* proof.c - is a text strict RFC 8259 JSON, and if not, where not?
  *
- * One pass, no recursion: `expect` says what may come next, a bit for each open bracket says of which kind it is. */
+ * One pass, no recursion: `expect` says what may come next, a bit for each open bracket says of
+ * which kind it is. */
 #include "batch/proof.h"
 
 #include <string.h>
@@ -8,7 +9,9 @@
 #include "batch/escape.h"
 #include "common/utf8.h"
 
-enum { NESTING_MAX = 1024 }; /* whatever depth_max says: the kinds of open brackets are kept as bits */
+enum {
+	NESTING_MAX = 1024
+}; /* whatever depth_max says: the kinds of open brackets are kept as bits */
 
 enum expect { EXPECT_VALUE, EXPECT_VALUE_OR_END, EXPECT_NAME, EXPECT_NAME_OR_END, EXPECT_NEXT };
 
@@ -37,7 +40,8 @@ static bool refuse(struct check *c, const char *at, const char *what)
 	return false;
 }
 
-/* True where one of eight bytes is not plain ASCII text of a string: control, quote, backslash, or >= 0x80. */
+/* True where one of eight bytes is not plain ASCII text of a string: control, quote, backslash, or
+ * >= 0x80. */
 static bool has_special(uint64_t word)
 {
 	const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
@@ -56,7 +60,8 @@ static const char *skip_plain(const char *at, const char *end)
 			break;
 		at += 8;
 	}
-	while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\')
+	while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' &&
+		*at != '\\')
 		at++;
 	return at;
 }
@@ -74,7 +79,8 @@ static bool check_unicode_escape(struct check *c)
 		return refuse(c, escape, "a low surrogate without a high one before it");
 	for (const char *next = "\\u"; *next; next++, c->at++) {
 		if (c->at == c->end || *c->at != *next)
-			return refuse(c, c->at == c->end ? c->end : escape, "a high surrogate without a low one behind it");
+			return refuse(c, c->at == c->end ? c->end : escape,
+				"a high surrogate without a low one behind it");
 	}
 	if (!escape_hex4(&c->at, c->end, &low))
 		return refuse(c, c->at, "four hexadecimal digits must follow \\u");
@@ -255,7 +261,8 @@ static bool check_next(struct check *c)
 	}
 	if (*c->at == (object ? '}' : ']'))
 		return close_bracket(c);
-	return refuse(c, c->at, object ? "a comma or } must stand here" : "a comma or ] must stand here");
+	return refuse(
+		c, c->at, object ? "a comma or } must stand here" : "a comma or ] must stand here");
 }
 
 static bool check_text(struct check *c)
@@ -266,7 +273,8 @@ static bool check_text(struct check *c)
 		while (c->at < c->end && is_space(*c->at))
 			c->at++;
 		if (c->expect == EXPECT_NEXT && c->depth == 0)
-			return c->at == c->end || refuse(c, c->at, "nothing may stand behind the value");
+			return c->at == c->end ||
+			       refuse(c, c->at, "nothing may stand behind the value");
 		if (c->at == c->end)
 			return refuse(c, c->at, "");
 		if (c->expect == EXPECT_NEXT)

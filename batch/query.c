@@ -90,7 +90,8 @@ static enum err_code add_list(struct query *query, struct span name, struct span
 	return code;
 }
 
-static enum err_code add_member(struct query *query, const struct scan_member *member, struct fault *fault)
+static enum err_code add_member(
+	struct query *query, const struct scan_member *member, struct fault *fault)
 {
 	struct query_pair pair = {query->text.len, 0, query->names_text.len, 0};
 	enum err_code code = scan_string(member->name, &query->names_text);
@@ -99,15 +100,17 @@ static enum err_code add_member(struct query *query, const struct scan_member *m
 	if (code != ERR_OK)
 		return ERR_NOMEM;
 	pair.name_len = query->names_text.len - pair.name_at;
-	name = (struct span){pair.name_len ? query->names_text.ptr + pair.name_at : "", pair.name_len};
+	name = (struct span){
+		pair.name_len ? query->names_text.ptr + pair.name_at : "", pair.name_len};
 	code = scan_type(member->value) == SCAN_ARRAY ? add_list(query, name, member->value)
 						      : add_value(query, name, member->value);
 	if (code == ERR_INVALID)
 		return fault_add(fault, REASON_FIELD_INVALID, "/query", member->name,
-			"a `query` value must be a string, a number, true, false or a list of them");
+			"a `query` value must be a string, a number, true, false or a list of "
+			"them");
 	if (code == ERR_LIMIT)
-		return fault_add(fault, REASON_URL_INVALID, "/query", none, "`query` makes the url longer than %d bytes",
-			URL_MAX_BYTES);
+		return fault_add(fault, REASON_URL_INVALID, "/query", none,
+			"`query` makes the url longer than %d bytes", URL_MAX_BYTES);
 	if (code != ERR_OK)
 		return ERR_NOMEM;
 	pair.len = query->text.len - pair.at;
@@ -120,14 +123,16 @@ static enum err_code index_names(struct query *query, struct fault *fault)
 
 	for (size_t i = 0; i < query->count; i++) {
 		const struct query_pair *pair = &query->pairs[i];
-		struct span name = {pair->name_len ? query->names_text.ptr + pair->name_at : "", pair->name_len};
+		struct span name = {pair->name_len ? query->names_text.ptr + pair->name_at : "",
+			pair->name_len};
 
 		if (names_add(&query->names, (struct name){name, i, 0}) != ERR_OK)
 			return ERR_NOMEM;
 	}
 	names_sort(&query->names);
 	if (names_repeated(&query->names, &twice, 1) > 0)
-		return fault_add(fault, REASON_FIELD_INVALID, "/query", none, "`query` has a name more than once");
+		return fault_add(fault, REASON_FIELD_INVALID, "/query", none,
+			"`query` has a name more than once");
 	return ERR_OK;
 }
 
@@ -137,10 +142,11 @@ enum err_code query_read(struct span value, struct query *query, struct fault *f
 	struct scan_member member;
 
 	if (scan_type(value) != SCAN_OBJECT)
-		return fault_add(fault, REASON_FIELD_INVALID, "/query", none, "`query` must be an object");
+		return fault_add(
+			fault, REASON_FIELD_INVALID, "/query", none, "`query` must be an object");
 	if (value.len > QUERY_TEXT_MAX || scan_count(value, QUERY_NAMES_MAX) > QUERY_NAMES_MAX)
-		return fault_add(fault, REASON_URL_INVALID, "/query", none, "`query` makes the url longer than %d bytes",
-			URL_MAX_BYTES);
+		return fault_add(fault, REASON_URL_INVALID, "/query", none,
+			"`query` makes the url longer than %d bytes", URL_MAX_BYTES);
 	scan_begin(&walk, value);
 	while (scan_next(&walk, &member)) {
 		enum err_code code = add_member(query, &member, fault);
@@ -166,7 +172,8 @@ enum err_code query_merge(const struct query *defaults, const struct query *own,
 
 	for (size_t i = 0; code == ERR_OK && i < defaults->count; i++) {
 		const struct query_pair *pair = &defaults->pairs[i];
-		struct span name = {pair->name_len ? defaults->names_text.ptr + pair->name_at : "", pair->name_len};
+		struct span name = {pair->name_len ? defaults->names_text.ptr + pair->name_at : "",
+			pair->name_len};
 
 		if (!own || !names_has(&own->names, name, 0))
 			code = join(out, defaults, pair);

@@ -15,8 +15,10 @@ enum { FIXED_BYTES = 512, TIMING_BYTES = 384, ATTEMPT_BYTES = 128 };
 
 enum encoding { ENCODING_NONE, ENCODING_JSON, ENCODING_TEXT, ENCODING_BASE64 };
 
-static const char empty_timing[] = "{\"url\":null,\"remote_address\":null,\"http_version\":null,\"queue_ms\":0.0,\"dns_ms\":0.0,"
-				   "\"connect_ms\":0.0,\"tls_ms\":0.0,\"first_byte_ms\":0.0,\"attempts\":[]}";
+static const char empty_timing[] =
+	"{\"url\":null,\"remote_address\":null,\"http_version\":null,\"queue_ms\":0.0,\"dns_ms\":0."
+	"0,"
+	"\"connect_ms\":0.0,\"tls_ms\":0.0,\"first_byte_ms\":0.0,\"attempts\":[]}";
 
 static bool says_json(const char *content_type)
 {
@@ -46,7 +48,8 @@ static enum encoding choose_encoding(const struct result_view *view, const struc
 	if (body.len == 0 || view->include_body == INCLUDE_NONE ||
 		(view->include_body == INCLUDE_FAILED && outcome->code == ITEM_OK))
 		return ENCODING_NONE;
-	if (outcome->content_type && says_json(outcome->content_type) && scan_check(body, SCAN_DEPTH_MAX, NULL))
+	if (outcome->content_type && says_json(outcome->content_type) &&
+		scan_check(body, SCAN_DEPTH_MAX, NULL))
 		return ENCODING_JSON;
 	return utf8_valid(body.ptr, body.len) ? ENCODING_TEXT : ENCODING_BASE64;
 }
@@ -91,17 +94,20 @@ static size_t other_bytes(const struct result_view *view, const struct outcome *
 	if (view->include_timing) {
 		bytes += TIMING_BYTES;
 		if (outcome->timing)
-			bytes += ATTEMPT_BYTES * outcome->timing->attempt_count + span_of(outcome->timing->url).len;
+			bytes += ATTEMPT_BYTES * outcome->timing->attempt_count +
+				 span_of(outcome->timing->url).len;
 	}
 	return bytes;
 }
 
-void result_measure(const struct result_view *view, const struct outcome *outcome, struct result_measure *ret_measure)
+void result_measure(const struct result_view *view, const struct outcome *outcome,
+	struct result_measure *ret_measure)
 {
 	enum encoding encoding = choose_encoding(view, outcome);
 	size_t bytes = body_bytes(encoding, body_of(outcome));
 
-	*ret_measure = (struct result_measure){(unsigned)encoding, bytes, bytes + other_bytes(view, outcome)};
+	*ret_measure = (struct result_measure){
+		(unsigned)encoding, bytes, bytes + other_bytes(view, outcome)};
 }
 
 static void add_string(struct buf *out, const char *text)
@@ -261,8 +267,8 @@ static bool add_tail(struct buf *out, const struct result_view *view, const stru
 	return !out->failed;
 }
 
-enum err_code result_render(const struct result_view *view, const struct outcome *outcome, const struct result_measure *measure,
-	char **ret_bytes, size_t *ret_len)
+enum err_code result_render(const struct result_view *view, const struct outcome *outcome,
+	const struct result_measure *measure, char **ret_bytes, size_t *ret_len)
 {
 	struct buf out;
 	char *exact;
@@ -290,20 +296,23 @@ bool result_brief_retryable(const struct result_brief *brief)
 
 const char *result_brief_message(const struct result_brief *brief)
 {
-	return brief->code == ITEM_OVERLOADED ? "the server had no memory left for this result"
-					      : "the batch's answer has reached limits.max_batch_response";
+	return brief->code == ITEM_OVERLOADED
+		       ? "the server had no memory left for this result"
+		       : "the batch's answer has reached limits.max_batch_response";
 }
 
 /* As many milliseconds as buf_add_ms writes, without a buffer that could fail. */
 static void print_ms(char out[32], uint64_t us)
 {
-	size_t len = (size_t)snprintf(out, 32, "%llu.%03u", (unsigned long long)(us / 1000), (unsigned)(us % 1000));
+	size_t len = (size_t)snprintf(
+		out, 32, "%llu.%03u", (unsigned long long)(us / 1000), (unsigned)(us % 1000));
 
 	while (out[len - 1] == '0' && out[len - 2] != '.')
 		out[--len] = '\0';
 }
 
-size_t result_render_brief(const struct result_view *view, const struct result_brief *brief, char out[RESULT_BRIEF_MAX])
+size_t result_render_brief(const struct result_view *view, const struct result_brief *brief,
+	char out[RESULT_BRIEF_MAX])
 {
 	char status[16] = "null", duration[32];
 	int len;
@@ -312,12 +321,15 @@ size_t result_render_brief(const struct result_view *view, const struct result_b
 		snprintf(status, sizeof status, "%u", brief->status);
 	print_ms(duration, brief->duration_us);
 	len = snprintf(out, RESULT_BRIEF_MAX,
-		"{\"index\":%zu,\"id\":%.*s,\"success\":false,\"status\":%s,\"body\":null,\"body_encoding\":null%s,"
+		"{\"index\":%zu,\"id\":%.*s,\"success\":false,\"status\":%s,\"body\":null,\"body_"
+		"encoding\":null%s,"
 		"\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"retryable\":%s,\"sent\":%s},"
 		"\"attempts\":%u,\"duration_ms\":%s%s%s}",
-		view->index, (int)view->id.len, view->id.ptr, status, view->include_headers ? ",\"headers\":{}" : "",
-		code_text(brief->code), result_brief_message(brief), result_brief_retryable(brief) ? "true" : "false",
-		brief->sent ? "true" : "false", brief->attempts, duration, view->include_timing ? ",\"timing\":" : "",
+		view->index, (int)view->id.len, view->id.ptr, status,
+		view->include_headers ? ",\"headers\":{}" : "", code_text(brief->code),
+		result_brief_message(brief), result_brief_retryable(brief) ? "true" : "false",
+		brief->sent ? "true" : "false", brief->attempts, duration,
+		view->include_timing ? ",\"timing\":" : "",
 		view->include_timing ? empty_timing : "");
 	REQUIRE(len > 0 && len < RESULT_BRIEF_MAX);
 	return (size_t)len;

@@ -1,4 +1,5 @@
-/* result.h - what came of a call, as the bytes of one result object (CONTRACT section 2). Pure; any thread. */
+/* result.h - what came of a call, as the bytes of one result object (CONTRACT section 2). Pure; any
+ * thread. */
 #ifndef BATCH_RESULT_H
 #define BATCH_RESULT_H
 #include "batch/options.h"
@@ -14,13 +15,15 @@ struct result_view { /* which item, and what the batch wants to see of it */
 struct result_measure {
 	unsigned encoding; /* result.c's own */
 	size_t body_bytes; /* exactly */
-	size_t bytes;      /* of the whole object: an upper estimate, but for headers with many escapes */
+	size_t bytes; /* of the whole object: an upper estimate, but for headers with many escapes
+		       */
 };
 
-void result_measure(const struct result_view *view, const struct outcome *outcome, struct result_measure *ret_measure);
+void result_measure(const struct result_view *view, const struct outcome *outcome,
+	struct result_measure *ret_measure);
 /* The whole object in one allocation of its size (mem_free). ERR_NOMEM. */
-enum err_code result_render(const struct result_view *view, const struct outcome *outcome, const struct result_measure *measure,
-	char **ret_bytes, size_t *ret_len) MUST_CHECK;
+enum err_code result_render(const struct result_view *view, const struct outcome *outcome,
+	const struct result_measure *measure, char **ret_bytes, size_t *ret_len) MUST_CHECK;
 
 /* The error's message; never NULL but for a success. */
 const char *result_message(const struct outcome *outcome);
@@ -35,5 +38,6 @@ struct result_brief {
 enum { RESULT_BRIEF_MAX = 3072 };
 bool result_brief_retryable(const struct result_brief *brief);
 const char *result_brief_message(const struct result_brief *brief); /* static */
-size_t result_render_brief(const struct result_view *view, const struct result_brief *brief, char out[RESULT_BRIEF_MAX]);
+size_t result_render_brief(const struct result_view *view, const struct result_brief *brief,
+	char out[RESULT_BRIEF_MAX]);
 #endif

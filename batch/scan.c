@@ -90,7 +90,8 @@ static const char *skip_string(const char *at, const char *end)
 
 static const char *skip_container(const char *at, const char *end)
 {
-	static const signed char step[256] = {['{'] = 1, ['['] = 1, ['}'] = -1, [']'] = -1, ['"'] = 2};
+	static const signed char step[256] = {
+		['{'] = 1, ['['] = 1, ['}'] = -1, [']'] = -1, ['"'] = 2};
 	size_t depth = 0;
 
 	while (at < end) {
@@ -122,7 +123,8 @@ static const char *skip_value(const char *at, const char *end)
 void scan_begin(struct scan_walk *walk, struct span container)
 {
 	walk->at = container.ptr + 1;
-	walk->end = container.ptr + container.len - 1; /* the closing bracket, which tells the kind */
+	walk->end =
+		container.ptr + container.len - 1; /* the closing bracket, which tells the kind */
 }
 
 bool scan_next(struct scan_walk *walk, struct scan_member *ret_member)
@@ -190,7 +192,8 @@ enum err_code scan_string(struct span value, struct buf *out)
 	struct scan_walk walk = {inner.ptr, inner.ptr + inner.len};
 	enum err_code code = ERR_OK;
 
-	while (code == ERR_OK && walk.at < walk.end) { /* piecewise: `out` may be smaller than the text with its escapes */
+	while (code == ERR_OK && walk.at < walk.end) { /* piecewise: `out` may be smaller than the
+							  text with its escapes */
 		const char *slash = memchr(walk.at, '\\', (size_t)(walk.end - walk.at));
 		char decoded[4];
 

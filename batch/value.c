@@ -26,14 +26,16 @@ static bool parse_integer(struct span value, bool *ret_negative, uint64_t *ret_n
 	return true;
 }
 
-enum err_code value_integer(struct span value, struct value_range range, const char *path, uint64_t *ret_n, struct fault *fault)
+enum err_code value_integer(struct span value, struct value_range range, const char *path,
+	uint64_t *ret_n, struct fault *fault)
 {
 	const struct span none = {NULL, 0};
 	bool negative;
 	uint64_t n;
 
 	if (!parse_integer(value, &negative, &n))
-		return fault_add(fault, REASON_FIELD_INVALID, path, none, "`%s` must be an integer", strrchr(path, '/') + 1);
+		return fault_add(fault, REASON_FIELD_INVALID, path, none, "`%s` must be an integer",
+			strrchr(path, '/') + 1);
 	if (negative && n > 0)
 		n = 0;
 	else
@@ -42,10 +44,12 @@ enum err_code value_integer(struct span value, struct value_range range, const c
 		n = range.max;
 	if (negative || n < range.min || n > range.max) {
 		if (range.clamp)
-			return fault_add(fault, REASON_FIELD_INVALID, path, none, "`%s` must be at least %llu",
-				strrchr(path, '/') + 1, (unsigned long long)range.min);
-		return fault_add(fault, REASON_FIELD_INVALID, path, none, "`%s` must be from %llu to %llu",
-			strrchr(path, '/') + 1, (unsigned long long)range.min, (unsigned long long)range.max);
+			return fault_add(fault, REASON_FIELD_INVALID, path, none,
+				"`%s` must be at least %llu", strrchr(path, '/') + 1,
+				(unsigned long long)range.min);
+		return fault_add(fault, REASON_FIELD_INVALID, path, none,
+			"`%s` must be from %llu to %llu", strrchr(path, '/') + 1,
+			(unsigned long long)range.min, (unsigned long long)range.max);
 	}
 	*ret_n = n;
 	return ERR_OK;
@@ -56,8 +60,8 @@ enum err_code value_bool(struct span value, const char *path, bool *ret_bool, st
 	enum scan_type type = scan_type(value);
 
 	if (type != SCAN_TRUE && type != SCAN_FALSE)
-		return fault_add(fault, REASON_FIELD_INVALID, path, (struct span){NULL, 0}, "`%s` must be true or false",
-			strrchr(path, '/') + 1);
+		return fault_add(fault, REASON_FIELD_INVALID, path, (struct span){NULL, 0},
+			"`%s` must be true or false", strrchr(path, '/') + 1);
 	*ret_bool = type == SCAN_TRUE;
 	return ERR_OK;
 }

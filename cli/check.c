@@ -1,4 +1,5 @@
-/* check.c - `batchgate check [--print]`: is the configuration one that the server would start with? */
+/* check.c - `batchgate check [--print]`: is the configuration one that the server would start with?
+ */
 #include "cli/check.h"
 
 #include <errno.h>
@@ -29,9 +30,11 @@ static int show_good(const struct config *config, bool print)
 	struct buf text;
 
 	if (!print) {
-		printf("ok: %s: listens on %s port %u, keys %zu, upstreams %zu, in flight at most %u\n",
-			config->path ? config->path : "no file", config->server.host, config->server.port,
-			config->auth.key_count, config->upstream_count, config->pool.max_in_flight);
+		printf("ok: %s: listens on %s port %u, keys %zu, upstreams %zu, in flight at most "
+		       "%u\n",
+			config->path ? config->path : "no file", config->server.host,
+			config->server.port, config->auth.key_count, config->upstream_count,
+			config->pool.max_in_flight);
 		return end_output();
 	}
 	buf_init(&text, TEXT_MAX_BYTES);
@@ -69,7 +72,8 @@ static int judge_all(int argc, char *const *argv, char *const *env, bool print,
 	return exit_code;
 }
 
-int check_run(int argc, char *const *argv, char *const *env, enum err_code (*judge)(struct config *, struct err *))
+int check_run(int argc, char *const *argv, char *const *env,
+	enum err_code (*judge)(struct config *, struct err *))
 {
 	char **rest = mem_new(((size_t)argc + 1) * sizeof *rest);
 	bool print = false;

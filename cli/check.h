@@ -1,11 +1,13 @@
-/* check.h - `batchgate check [--print]`: is the configuration one that the server would start with? */
+/* check.h - `batchgate check [--print]`: is the configuration one that the server would start with?
+ */
 #ifndef CLI_CHECK_H
 #define CLI_CHECK_H
 #include "common/config.h"
 #include "common/err.h"
 
-/* `argv` without the program and the subcommand: --print and the flags of the configuration, in any order. `judge` (may be
- * NULL) sees what common/ cannot: the form of targets.allow and deny. The exit code: 0, 2 where something is wrong, 3 where
- * stdout takes nothing. */
-int check_run(int argc, char *const *argv, char *const *env, enum err_code (*judge)(struct config *, struct err *));
+/* `argv` without the program and the subcommand: --print and the flags of the configuration, in any
+ * order. `judge` (may be NULL) sees what common/ cannot: the form of targets.allow and deny. The
+ * exit code: 0, 2 where something is wrong, 3 where stdout takes nothing. */
+int check_run(int argc, char *const *argv, char *const *env,
+	enum err_code (*judge)(struct config *, struct err *));
 #endif

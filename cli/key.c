@@ -11,11 +11,17 @@
 #include "common/digest.h"
 #include "common/mem.h"
 
-enum { EXIT_USAGE = 2, EXIT_FAILED = 3, KEY_MAX_BYTES = 1024, RANDOM_CHARS = 32 /* of 62: 190 bits */ };
+enum {
+	EXIT_USAGE = 2,
+	EXIT_FAILED = 3,
+	KEY_MAX_BYTES = 1024,
+	RANDOM_CHARS = 32 /* of 62: 190 bits */
+};
 
 static const char usage[] =
 	"usage: batchgate key [--name NAME]   makes a key; NAME is 1 to 64 of A-Z a-z 0-9 . _ -\n"
-	"       batchgate key --hash          reads a key from standard input and prints its SHA-256\n";
+	"       batchgate key --hash          reads a key from standard input and prints its "
+	"SHA-256\n";
 
 struct options {
 	const char *name;
@@ -30,10 +36,12 @@ static int refuse(const char *what, const char *argument)
 
 static bool is_name(const char *name)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	size_t len = strlen(name);
 
-	return len >= 1 && len <= 64 && !name[strspn(name, allowed)] && strcmp(name, "anonymous") != 0;
+	return len >= 1 && len <= 64 && !name[strspn(name, allowed)] &&
+	       strcmp(name, "anonymous") != 0;
 }
 
 static int read_options(int argc, char *const *argv, struct options *ret_options)
@@ -63,7 +71,8 @@ static int read_options(int argc, char *const *argv, struct options *ret_options
 /* Base 62 without a bias: bytes past the last whole multiple are thrown again. */
 static bool make_key(char ret_key[RANDOM_CHARS + 4])
 {
-	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	static const char digits[] =
+		"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 	size_t len = 3;
 
 	memcpy(ret_key, "bg_", 3);
@@ -102,7 +111,8 @@ static int print_new(const char *name)
 	digest_sha256(key, strlen(key), digest);
 	digest_hex(digest, hex);
 	printf("key:    %s\nsha256: %s\n\n", key, hex);
-	printf("Give the key to the caller, who sends it as `Authorization: Bearer KEY`. It is shown only now; the\n"
+	printf("Give the key to the caller, who sends it as `Authorization: Bearer KEY`. It is "
+	       "shown only now; the\n"
 	       "server keeps its hash. In the configuration file:\n\n");
 	printf("auth:\n  keys:\n    - name: %s\n      sha256: [\"%s\"]\n\n", name, hex);
 	printf("or in the environment:\n\nBATCHGATE_AUTH_KEYS=%s:%s\n", name, hex);

@@ -34,7 +34,8 @@ static size_t smallest_upwards(const char *root, const char *mount, char *path, 
 	for (;;) {
 		char *slash = strrchr(path, '/');
 
-		if (snprintf(name, sizeof name, "%s%s%s/%s", root, mount, path, file) < (int)sizeof name)
+		if (snprintf(name, sizeof name, "%s%s%s/%s", root, mount, path, file) <
+			(int)sizeof name)
 			limit = smaller(limit, read_limit(name));
 		if (!slash)
 			return limit;
@@ -45,18 +46,21 @@ static size_t smallest_upwards(const char *root, const char *mount, char *path, 
 /* `line` is one of /proc/self/cgroup: "0::/a/b" of v2, "4:memory:/a/b" of v1. */
 static size_t limit_of_line(const char *root, char *line)
 {
-	char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
+	char *controllers = strchr(line, ':'),
+	     *path = controllers ? strchr(controllers + 1, ':') : NULL;
 
 	if (!path)
 		return 0;
 	*path++ = '\0';
 	path[strcspn(path, "\n")] = '\0';
-	if (strstr(path, "..")) /* the cgroup lies outside the mount: only the mount's own limit is ours to see */
+	if (strstr(path, "..")) /* the cgroup lies outside the mount: only the mount's own limit is
+				   ours to see */
 		*path = '\0';
 	if (strcmp(controllers, ":") == 0)
 		return smallest_upwards(root, "/sys/fs/cgroup", path, "memory.max");
 	if (strcmp(controllers, ":memory") == 0)
-		return smallest_upwards(root, "/sys/fs/cgroup/memory", path, "memory.limit_in_bytes");
+		return smallest_upwards(
+			root, "/sys/fs/cgroup/memory", path, "memory.limit_in_bytes");
 	return 0;
 }
 

@@ -1,9 +1,10 @@
 /* config.c - every setting: file (YAML), environment, flags; checked, immutable, shared by count.
  *
- * A load goes defaults, file, environment, flags - each overwrites what is there - then what holds between settings. Its
- * parts: config_node (YAML -> tree), config_expand (${NAME}), config_value (words), config_table (settings.def),
- * config_read, config_entry, config_endpoint (tree -> settings), config_source (environment, flags), config_check,
- * config_print; config_fault is what they share. */
+ * A load goes defaults, file, environment, flags - each overwrites what is there - then what holds
+ * between settings. Its parts: config_node (YAML -> tree), config_expand (${NAME}), config_value
+ * (words), config_table (settings.def), config_read, config_entry, config_endpoint (tree ->
+ * settings), config_source (environment, flags), config_check, config_print; config_fault is what
+ * they share. */
 #include "common/config.h"
 
 #include <arpa/inet.h>
@@ -16,6 +17,7 @@
 #include "common/config_entry.h"
 #include "common/config_expand.h"
 #include "common/config_fault.h"
+#include "common/config_kept.h"
 #include "common/config_node.h"
 #include "common/config_print.h"
 #include "common/config_read.h"
@@ -30,7 +32,7 @@ static enum err_code start(struct config_loading *loading)
 	if (!loading->config)
 		return ERR_NOMEM;
 	atomic_init(&loading->config->refs, 1);
-	config_table_defaults(loading, "", loading->config);
+	config_kept_defaults(loading, "", loading->config);
 	return ERR_OK;
 }
 
@@ -39,8 +41,9 @@ static void read_text(struct config_loading *loading, const char *text, size_t l
 	struct config_node *root = config_node_parse(loading, text, len);
 
 	if (root && root->kind != CONFIG_MAP && !config_node_is_null(root))
-		config_fault_line(loading, "%s:%zu: the file must be a mapping, such as server: {port: 8080}", loading->file,
-			root->line);
+		config_fault_line(loading,
+			"%s:%zu: the file must be a mapping, such as server: {port: 8080}",
+			loading->file, root->line);
 	else if (root)
 		config_read_map(loading, root, "", "", loading->config);
 	config_node_free(root);
@@ -68,7 +71,8 @@ static void read_file(struct config_loading *loading, const char *path)
 }
 
 /* Takes what was loaded: gives it away, or releases it where anything is wrong. */
-static enum err_code finish(struct config_loading *loading, size_t machine_memory, struct config **ret_config)
+static enum err_code finish(
+	struct config_loading *loading, size_t machine_memory, struct config **ret_config)
 {
 	if (!loading->no_memory && !loading->unread) {
 		config_check_fit(loading, machine_memory);
@@ -83,8 +87,8 @@ static enum err_code finish(struct config_loading *loading, size_t machine_memor
 	return loading->no_memory ? ERR_NOMEM : ERR_INVALID;
 }
 
-enum err_code config_load(int argc, char *const *argv, char *const *env, struct config **ret_config, struct buf *warnings,
-	struct buf *faults)
+enum err_code config_load(int argc, char *const *argv, char *const *env, struct config **ret_config,
+	struct buf *warnings, struct buf *faults)
 {
 	struct config_loading loading = {.env = env, .warnings = warnings, .faults = faults};
 	const char *file = config_source_file(&loading, argc, argv);
@@ -100,8 +104,8 @@ enum err_code config_load(int argc, char *const *argv, char *const *env, struct 
 	return finish(&loading, cgroup_memory_limit(""), ret_config);
 }
 
-enum err_code config_parse_text(const char *name, const char *text, size_t len, char *const *env, struct config **ret_config,
-	struct buf *warnings, struct buf *faults)
+enum err_code config_parse_text(const char *name, const char *text, size_t len, char *const *env,
+	struct config **ret_config, struct buf *warnings, struct buf *faults)
 {
 	struct config_loading loading = {
 		.file = name, .env = env, .offline = true, .warnings = warnings, .faults = faults};
@@ -125,7 +129,7 @@ void config_unref(struct config *config)
 	if (!config || atomic_fetch_sub(&config->refs, 1) != 1)
 		return;
 	config_entry_free(config);
-	config_table_clear("", config);
+	config_kept_clear("", config);
 	mem_free(config->path);
 	mem_free(config);
 }
@@ -161,7 +165,8 @@ static bool is_same_address(const char *bracketed, size_t len, const char *host)
 		return false;
 	memcpy(text, bracketed + 1, len - 2);
 	text[len - 2] = '\0';
-	return inet_pton(AF_INET6, text, &a) == 1 && inet_pton(AF_INET6, host, &b) == 1 && memcmp(&a, &b, sizeof a) == 0;
+	return inet_pton(AF_INET6, text, &a) == 1 && inet_pton(AF_INET6, host, &b) == 1 &&
+	       memcmp(&a, &b, sizeof a) == 0;
 }
 
 static bool matches(const char *match, const char *host, uint16_t port)
@@ -178,10 +183,12 @@ static bool matches(const char *match, const char *host, uint16_t port)
 	if (len == 1)
 		return true;
 	/* "*.example.com": whatever ends so, and has something in front */
-	return host_len > len - 1 && strncasecmp(host + host_len - (len - 1), match + 1, len - 1) == 0;
+	return host_len > len - 1 &&
+	       strncasecmp(host + host_len - (len - 1), match + 1, len - 1) == 0;
 }
 
-const struct config_upstream *config_upstream_of(const struct config *config, const char *host, uint16_t port)
+const struct config_upstream *config_upstream_of(
+	const struct config *config, const char *host, uint16_t port)
 {
 	size_t last = config->upstream_count - 1; /* it is "*" */
 

@@ -1,8 +1,8 @@
 /* config.h - every setting: file (YAML), environment, flags; checked, immutable, shared by count.
  *
- * config_load reads and checks everything before anything runs; the first faults are reported as lines
- * `file:line: key: what is wrong`. A loaded configuration never changes: a reload makes another one. Secrets in it are
- * masked by config_print. */
+ * config_load reads and checks everything before anything runs; the first faults are reported as
+ * lines `file:line: key: what is wrong`. A loaded configuration never changes: a reload makes
+ * another one. Secrets in it are masked by config_print. */
 #ifndef COMMON_CONFIG_H
 #define COMMON_CONFIG_H
 #include <stdatomic.h>
@@ -28,10 +28,10 @@ struct config_key { /* auth.keys[] */
 };
 
 struct config_upstream { /* upstreams[]; the implicit "*" stands last, so that one always matches */
-	char *match;          /* as written, lower case; also the metric label */
+	char *match;     /* as written, lower case; also the metric label */
 	unsigned concurrency;
 	uint64_t connect_timeout_ms;
-	char *ca_file;        /* "" : the system's */
+	char *ca_file; /* "" : the system's */
 };
 
 struct config {
@@ -63,10 +63,12 @@ struct config {
 		size_t queue_limit;
 	} pool;
 	struct {
-		bool public_addresses, ad_hoc, allow_private; /* YAML: public, ad_hoc, allow_private */
+		bool public_addresses, ad_hoc,
+			allow_private; /* YAML: public, ad_hoc, allow_private */
 		uint16_t *ports;
 		size_t port_count;
-		struct config_strings allow, deny; /* as written; guard_new parses them and is the one judge of their form */
+		struct config_strings allow, deny; /* as written; guard_new parses them and is the
+						      one judge of their form */
 	} targets;
 	struct config_upstream *upstreams;
 	size_t upstream_count;
@@ -81,21 +83,25 @@ struct config {
 	} log;
 };
 
-/* Reads flags (`--a-b=VALUE` and `--a-b VALUE`, `--config FILE`; argv without the program and the subcommand), environment
- * (`environ` form) and the file they name. ERR_INVALID with every fault found, a line each, in `faults`. Warnings
- * (ignored BATCHGATE_* names) go to `warnings`, a line each. The caller owns the reference. */
-enum err_code config_load(int argc, char *const *argv, char *const *env, struct config **ret_config, struct buf *warnings,
-	struct buf *faults) MUST_CHECK;
-/* The same for the text of a file called `name`, without flags; opens no file (`${file:…}` is a fault, ca_file is not looked
- * for), and limits.memory does not depend on the machine. */
-enum err_code config_parse_text(const char *name, const char *text, size_t len, char *const *env, struct config **ret_config,
+/* Reads flags (`--a-b=VALUE` and `--a-b VALUE`, `--config FILE`; argv without the program and the
+ * subcommand), environment
+ * (`environ` form) and the file they name. ERR_INVALID with every fault found, a line each, in
+ * `faults`. Warnings (ignored BATCHGATE_* names) go to `warnings`, a line each. The caller owns the
+ * reference. */
+enum err_code config_load(int argc, char *const *argv, char *const *env, struct config **ret_config,
 	struct buf *warnings, struct buf *faults) MUST_CHECK;
+/* The same for the text of a file called `name`, without flags; opens no file (`${file:…}` is a
+ * fault, ca_file is not looked for), and limits.memory does not depend on the machine. */
+enum err_code config_parse_text(const char *name, const char *text, size_t len, char *const *env,
+	struct config **ret_config, struct buf *warnings, struct buf *faults) MUST_CHECK;
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config); /* NULL is fine; wipes what is secret */
-/* The whole effective configuration as YAML that config_load takes again, secrets masked as "***". */
+/* The whole effective configuration as YAML that config_load takes again, secrets masked as "***".
+ */
 void config_print(const struct config *config, struct buf *out);
 /* Every setting with its type, default and one sentence, as --help shows it. */
 void config_help(struct buf *out);
 /* The rule for this host and port: the first of `upstreams` that matches. Never NULL. */
-const struct config_upstream *config_upstream_of(const struct config *config, const char *host, uint16_t port);
+const struct config_upstream *config_upstream_of(
+	const struct config *config, const char *host, uint16_t port);
 #endif

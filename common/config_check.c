@@ -1,4 +1,5 @@
-/* config_check.c - what holds between settings: who may come in, limits that fit each other, files that are there. */
+/* config_check.c - what holds between settings: who may come in, limits that fit each other, files
+ * that are there. */
 #include "common/config_check.h"
 
 #include <arpa/inet.h>
@@ -17,7 +18,8 @@ static bool is_default(const struct config_loading *loading, const char *path)
 	return config_fault_origin(loading, path).kind == CONFIG_FROM_DEFAULT;
 }
 
-static void lower_default(struct config_loading *loading, const char *path, size_t *value, size_t most)
+static void lower_default(
+	struct config_loading *loading, const char *path, size_t *value, size_t most)
 {
 	if (*value > most && is_default(loading, path))
 		*value = most;
@@ -29,10 +31,13 @@ void config_check_fit(struct config_loading *loading, size_t machine_memory)
 	size_t half = machine_memory / 2;
 
 	if (machine_memory)
-		lower_default(loading, "limits.memory", &config->limits.memory, half > MEMORY_LEAST ? half : MEMORY_LEAST);
+		lower_default(loading, "limits.memory", &config->limits.memory,
+			half > MEMORY_LEAST ? half : MEMORY_LEAST);
 	lower_default(loading, "limits.max_body", &config->limits.max_body, config->limits.memory);
-	lower_default(loading, "limits.max_batch_response", &config->limits.max_batch_response, config->limits.memory);
-	lower_default(loading, "limits.max_response", &config->limits.max_response, config->limits.max_batch_response);
+	lower_default(loading, "limits.max_batch_response", &config->limits.max_batch_response,
+		config->limits.memory);
+	lower_default(loading, "limits.max_response", &config->limits.max_response,
+		config->limits.max_batch_response);
 }
 
 static bool is_loopback(const char *host)
@@ -43,7 +48,8 @@ static bool is_loopback(const char *host)
 	if (inet_pton(AF_INET, host, &v4) == 1)
 		return ntohl(v4.s_addr) >> 24 == 127;
 	if (inet_pton(AF_INET6, host, &v6) == 1)
-		return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
+		return IN6_IS_ADDR_LOOPBACK(&v6) ||
+		       (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
 	return strcasecmp(host, "localhost") == 0;
 }
 
@@ -73,19 +79,22 @@ static void check_host(struct config_loading *loading)
 
 	config_fault_quote(host, quoted);
 	if (!is_host(host)) {
-		config_fault(loading, place, "server.host", "%s is no address and no name, such as 0.0.0.0, :: or localhost",
-			quoted);
+		config_fault(loading, place, "server.host",
+			"%s is no address and no name, such as 0.0.0.0, :: or localhost", quoted);
 		return;
 	}
 	if (is_loopback(host) || config->auth.key_count > 0 || config->auth.allow_anonymous)
 		return;
 	config_fault(loading, place, "server.host",
-		"%s can be reached from other machines, and there are no keys: make one with `batchgate key` and put it "
-		"under auth.keys (or into BATCHGATE_AUTH_KEYS), or say auth.allow_anonymous: true to let everybody in",
+		"%s can be reached from other machines, and there are no keys: make one with "
+		"`batchgate key` and put it "
+		"under auth.keys (or into BATCHGATE_AUTH_KEYS), or say auth.allow_anonymous: true "
+		"to let everybody in",
 		quoted);
 }
 
-static void check_at_most(struct config_loading *loading, const char *path, size_t value, const char *other_path, size_t other)
+static void check_at_most(struct config_loading *loading, const char *path, size_t value,
+	const char *other_path, size_t other)
 {
 	struct buf text;
 
@@ -97,7 +106,8 @@ static void check_at_most(struct config_loading *loading, const char *path, size
 	buf_adds(&text, other_path);
 	buf_adds(&text, ", ");
 	config_value_write(SETTING_SIZE, other, &text);
-	config_fault(loading, config_fault_origin(loading, path), path, "%s", text.ptr ? text.ptr : "too large");
+	config_fault(loading, config_fault_origin(loading, path), path, "%s",
+		text.ptr ? text.ptr : "too large");
 	buf_free(&text);
 }
 
@@ -105,17 +115,20 @@ static void check_limits(struct config_loading *loading)
 {
 	const struct config *config = loading->config;
 
-	check_at_most(loading, "limits.max_body", config->limits.max_body, "limits.memory", config->limits.memory);
-	check_at_most(loading, "limits.max_batch_response", config->limits.max_batch_response, "limits.memory",
+	check_at_most(loading, "limits.max_body", config->limits.max_body, "limits.memory",
 		config->limits.memory);
-	check_at_most(loading, "limits.max_response", config->limits.max_response, "limits.max_batch_response",
-		config->limits.max_batch_response);
+	check_at_most(loading, "limits.max_batch_response", config->limits.max_batch_response,
+		"limits.memory", config->limits.memory);
+	check_at_most(loading, "limits.max_response", config->limits.max_response,
+		"limits.max_batch_response", config->limits.max_batch_response);
 }
 
 /* "*", or scheme://host[:port] and nothing behind it: what a browser sends as Origin. */
 static bool is_origin(const char *text)
 {
-	const char *host = strncmp(text, "https://", 8) == 0 ? text + 8 : strncmp(text, "http://", 7) == 0 ? text + 7 : NULL;
+	const char *host = strncmp(text, "https://", 8) == 0  ? text + 8
+			   : strncmp(text, "http://", 7) == 0 ? text + 7
+							      : NULL;
 
 	if (strcmp(text, "*") == 0)
 		return true;
@@ -135,7 +148,9 @@ static void check_origins(struct config_loading *loading)
 		if (is_origin(origins->items[i]))
 			continue;
 		config_fault_key(key, sizeof key, "server.cors_origins[%zu]", i);
-		config_fault(loading, place, key, "%s is no origin; write *, or https://host[:port] in lower case and without a path",
+		config_fault(loading, place, key,
+			"%s is no origin; write *, or https://host[:port] in lower case and "
+			"without a path",
 			config_fault_quote(origins->items[i], quoted));
 	}
 }
@@ -151,7 +166,8 @@ static void check_files(struct config_loading *loading)
 		if (!file || !*file || access(file, R_OK) == 0)
 			continue;
 		config_fault_key(key, sizeof key, "upstreams[%zu].ca_file", i);
-		config_fault(loading, place, key, "%s cannot be read: %s", config_fault_quote(file, quoted), strerror(errno));
+		config_fault(loading, place, key, "%s cannot be read: %s",
+			config_fault_quote(file, quoted), strerror(errno));
 	}
 }
 

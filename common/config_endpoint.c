@@ -1,9 +1,11 @@
-/* config_endpoint.c - mappings with names of the operator's own: endpoints, headers, query, params. */
+/* config_endpoint.c - mappings with names of the operator's own: endpoints, headers, query, params.
+ */
 #include "common/config_endpoint.h"
 
 #include <string.h>
 
 #include "common/config_expand.h"
+#include "common/config_kept.h"
 #include "common/config_read.h"
 #include "common/config_value.h"
 
@@ -20,7 +22,8 @@ static void child_key(const char *key, const struct config_node *node, char ret[
 }
 
 /* The values may be secret: they are not shown. */
-static void read_header(struct config_loading *loading, const struct config_node *node, const char *key)
+static void read_header(
+	struct config_loading *loading, const struct config_node *node, const char *key)
 {
 	struct config_place place = config_fault_in_file(node->line);
 	size_t len = strlen(node->key);
@@ -30,11 +33,13 @@ static void read_header(struct config_loading *loading, const struct config_node
 		config_fault(loading, place, key, "is no name of a header");
 	text = config_read_text(loading, node, key);
 	if (text && !config_value_is_clean(text, false))
-		config_fault(loading, place, key, "the value has control characters or is not UTF-8");
+		config_fault(
+			loading, place, key, "the value has control characters or is not UTF-8");
 	config_expand_free(text);
 }
 
-static void read_query(struct config_loading *loading, const struct config_node *node, const char *key)
+static void read_query(
+	struct config_loading *loading, const struct config_node *node, const char *key)
 {
 	size_t i = 0;
 
@@ -59,7 +64,8 @@ static const struct config_node *find_child(const struct config_node *map, const
 	return node;
 }
 
-static void read_inner(struct config_loading *loading, const struct config_node *node, const char *scope, const char *key)
+static void read_inner(struct config_loading *loading, const struct config_node *node,
+	const char *scope, const char *key)
 {
 	char prefix[CONFIG_KEY_SIZE + 1];
 
@@ -68,9 +74,11 @@ static void read_inner(struct config_loading *loading, const struct config_node 
 		config_read_map(loading, node, scope, prefix, NULL);
 }
 
-static void read_endpoint(struct config_loading *loading, const struct config_node *node, const char *key)
+static void read_endpoint(
+	struct config_loading *loading, const struct config_node *node, const char *key)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	struct config_place place = config_fault_in_file(node->line);
 	size_t len = strlen(node->key);
 
@@ -81,17 +89,20 @@ static void read_endpoint(struct config_loading *loading, const struct config_no
 		config_fault(loading, place, key, "has no url");
 }
 
-static void read_param(struct config_loading *loading, const struct config_node *node, const char *key)
+static void read_param(
+	struct config_loading *loading, const struct config_node *node, const char *key)
 {
-	const struct config_node *choices = node->kind == CONFIG_MAP ? find_child(node, "enum") : NULL;
+	const struct config_node *choices =
+		node->kind == CONFIG_MAP ? find_child(node, "enum") : NULL;
 
 	read_inner(loading, node, "endpoints.*.params.*.", key);
 	if (choices && (choices->kind != CONFIG_LIST || choices->count == 0))
-		config_fault(loading, config_fault_in_file(choices->line), key, "enum must be a list of values");
+		config_fault(loading, config_fault_in_file(choices->line), key,
+			"enum must be a list of values");
 }
 
-void config_endpoint_read(struct config_loading *loading, const struct config_node *map, const struct setting *setting,
-	const char *key)
+void config_endpoint_read(struct config_loading *loading, const struct config_node *map,
+	const struct setting *setting, const char *key)
 {
 	size_t faults_before = loading->fault_count;
 
@@ -111,5 +122,6 @@ void config_endpoint_read(struct config_loading *loading, const struct config_no
 			read_endpoint(loading, node, inner);
 	}
 	if (map->count && setting->later && loading->fault_count == faults_before)
-		config_table_later(loading, config_fault_in_file(map->first->line), setting, key);
+		config_kept_fault_later(
+			loading, config_fault_in_file(map->first->line), setting, key);
 }

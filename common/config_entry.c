@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/config_expand.h"
+#include "common/config_kept.h"
 #include "common/config_read.h"
 #include "common/mem.h"
 
@@ -14,7 +15,7 @@ static const char keys_scope[] = "auth.keys[].", upstreams_scope[] = "upstreams[
 static void free_key(struct config_key *key)
 {
 	mem_free(key->sha256);
-	config_table_clear(keys_scope, key);
+	config_kept_clear(keys_scope, key);
 }
 
 static void free_keys(struct config *config)
@@ -29,7 +30,7 @@ static void free_keys(struct config *config)
 static void free_upstreams(struct config *config)
 {
 	for (size_t i = 0; i < config->upstream_count; i++)
-		config_table_clear(upstreams_scope, &config->upstreams[i]);
+		config_kept_clear(upstreams_scope, &config->upstreams[i]);
 	mem_free(config->upstreams);
 	config->upstreams = NULL;
 	config->upstream_count = 0;
@@ -42,7 +43,8 @@ void config_entry_free(struct config *config)
 }
 
 /* The next entry of an array, with its defaults; NULL without memory. */
-static void *add_entry(struct config_loading *loading, void **array, size_t *count, size_t size, const char *scope)
+static void *add_entry(
+	struct config_loading *loading, void **array, size_t *count, size_t size, const char *scope)
 {
 	void *grown = mem_resize(*array, (*count + 1) * size), *entry;
 
@@ -54,15 +56,15 @@ static void *add_entry(struct config_loading *loading, void **array, size_t *cou
 	entry = (char *)grown + *count * size;
 	memset(entry, 0, size);
 	++*count;
-	config_table_defaults(loading, scope, entry);
+	config_kept_defaults(loading, scope, entry);
 	return entry;
 }
 
 static struct config_key *add_key(struct config_loading *loading)
 {
 	void *array = loading->config->auth.keys;
-	struct config_key *key =
-		add_entry(loading, &array, &loading->config->auth.key_count, sizeof *key, keys_scope);
+	struct config_key *key = add_entry(
+		loading, &array, &loading->config->auth.key_count, sizeof *key, keys_scope);
 
 	loading->config->auth.keys = array;
 	return key;
@@ -71,8 +73,8 @@ static struct config_key *add_key(struct config_loading *loading)
 static struct config_upstream *add_upstream(struct config_loading *loading)
 {
 	void *array = loading->config->upstreams;
-	struct config_upstream *upstream =
-		add_entry(loading, &array, &loading->config->upstream_count, sizeof *upstream, upstreams_scope);
+	struct config_upstream *upstream = add_entry(loading, &array,
+		&loading->config->upstream_count, sizeof *upstream, upstreams_scope);
 
 	loading->config->upstreams = array;
 	return upstream;
@@ -109,15 +111,16 @@ static bool is_known_hash(const struct config *config, const uint8_t hash[32])
 	return false;
 }
 
-static void add_hash(struct config_loading *loading, struct config_place place, const char *shown_key, const char *text,
-	struct config_key *key)
+static void add_hash(struct config_loading *loading, struct config_place place,
+	const char *shown_key, const char *text, struct config_key *key)
 {
 	uint8_t hash[32], (*grown)[32];
 
 	if (!read_hash(text, hash)) {
 		/* not quoted: people paste the key itself here */
 		config_fault(loading, place, shown_key,
-			"is not 64 hex digits; `batchgate key --hash` reads a key and prints its SHA-256");
+			"is not 64 hex digits; `batchgate key --hash` reads a key and prints its "
+			"SHA-256");
 		return;
 	}
 	if (is_known_hash(loading->config, hash)) {
@@ -125,7 +128,8 @@ static void add_hash(struct config_loading *loading, struct config_place place, 
 		return;
 	}
 	if (key->sha256_count == CONFIG_HASHES_MAX) {
-		config_fault(loading, place, shown_key, "too many; %d are allowed", CONFIG_HASHES_MAX);
+		config_fault(
+			loading, place, shown_key, "too many; %d are allowed", CONFIG_HASHES_MAX);
 		return;
 	}
 	grown = mem_resize(key->sha256, (key->sha256_count + 1) * sizeof *grown);
@@ -138,8 +142,8 @@ static void add_hash(struct config_loading *loading, struct config_place place, 
 	key->sha256_count++;
 }
 
-void config_entry_hashes(struct config_loading *loading, const struct config_node *list, const char *key,
-	struct config_key *ret_key)
+void config_entry_hashes(struct config_loading *loading, const struct config_node *list,
+	const char *key, struct config_key *ret_key)
 {
 	size_t i = 0;
 
@@ -165,17 +169,20 @@ static struct config_key *find_key(const struct config *config, const char *name
 	return NULL;
 }
 
-static void check_key_name(struct config_loading *loading, struct config_place place, const char *shown_key,
-	const char *name)
+static void check_key_name(struct config_loading *loading, struct config_place place,
+	const char *shown_key, const char *name)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	char quoted[CONFIG_QUOTE_SIZE];
 
 	config_fault_quote(name, quoted);
 	if (strlen(name) > 64 || !*name || name[strspn(name, allowed)])
-		config_fault(loading, place, shown_key, "%s must be 1 to 64 of A-Z a-z 0-9 . _ -", quoted);
+		config_fault(loading, place, shown_key, "%s must be 1 to 64 of A-Z a-z 0-9 . _ -",
+			quoted);
 	else if (strcmp(name, "anonymous") == 0)
-		config_fault(loading, place, shown_key, "\"anonymous\" is the caller without a key; take another name");
+		config_fault(loading, place, shown_key,
+			"\"anonymous\" is the caller without a key; take another name");
 }
 
 /* Where the entry's member stands; the entry itself where it is missing. */
@@ -187,7 +194,8 @@ static struct config_place place_of(const struct config_node *entry, const char 
 	return config_fault_in_file(entry->line);
 }
 
-static void read_key(struct config_loading *loading, const struct config_node *node, const char *shown_key)
+static void read_key(
+	struct config_loading *loading, const struct config_node *node, const char *shown_key)
 {
 	struct config_place place = config_fault_in_file(node->line);
 	size_t faults_before = loading->fault_count;
@@ -205,23 +213,26 @@ static void read_key(struct config_loading *loading, const struct config_node *n
 	if (key->name) {
 		check_key_name(loading, place_of(node, "name"), name, key->name);
 		if (find_key(loading->config, key->name, loading->config->auth.key_count - 1))
-			config_fault(loading, place_of(node, "name"), name, "another key has this name");
+			config_fault(
+				loading, place_of(node, "name"), name, "another key has this name");
 	} else if (loading->fault_count == faults_before) {
 		config_fault(loading, place, name, "is missing");
 	}
 	if (loading->fault_count == faults_before && key->sha256_count == 0)
-		config_fault(loading, place, shown_key, "has no sha256; `batchgate key` makes a key and shows it");
+		config_fault(loading, place, shown_key,
+			"has no sha256; `batchgate key` makes a key and shows it");
 }
 
-void config_entry_keys(struct config_loading *loading, const struct config_node *list, const struct setting *setting,
-	const char *key)
+void config_entry_keys(struct config_loading *loading, const struct config_node *list,
+	const struct setting *setting, const char *key)
 {
 	size_t i = 0;
 
 	if (!config_read_is_list(loading, list, key))
 		return;
 	if (list->count > CONFIG_ENTRIES_MAX) {
-		config_fault(loading, config_fault_in_file(list->line), key, "too many; %d are allowed", CONFIG_ENTRIES_MAX);
+		config_fault(loading, config_fault_in_file(list->line), key,
+			"too many; %d are allowed", CONFIG_ENTRIES_MAX);
 		return;
 	}
 	loading->origins[setting - setting_table] = config_fault_in_file(list->line);
@@ -234,13 +245,15 @@ void config_entry_keys(struct config_loading *loading, const struct config_node 
 }
 
 /* One `name:hex`; cuts `text`. */
-static void add_key_of_text(struct config_loading *loading, struct config_place place, const char *path, char *text)
+static void add_key_of_text(
+	struct config_loading *loading, struct config_place place, const char *path, char *text)
 {
 	char *colon = strchr(text, ':');
 	struct config_key *key;
 
 	if (!colon) {
-		config_fault(loading, place, path, "must be name:hex,name:hex; `batchgate key` prints one to paste");
+		config_fault(loading, place, path,
+			"must be name:hex,name:hex; `batchgate key` prints one to paste");
 		return;
 	}
 	*colon = '\0';
@@ -261,8 +274,8 @@ static void add_key_of_text(struct config_loading *loading, struct config_place 
 	add_hash(loading, place, path, colon + 1, key);
 }
 
-void config_entry_keys_of_text(struct config_loading *loading, struct config_place place, const struct setting *setting,
-	const char *text)
+void config_entry_keys_of_text(struct config_loading *loading, struct config_place place,
+	const struct setting *setting, const char *text)
 {
 	char *copy = mem_copy(text, strlen(text)), *rest = copy, *part;
 
@@ -340,7 +353,8 @@ static bool is_pattern(const char *match)
 	return is_bracketed(match, len) || is_host(match, len);
 }
 
-static void check_match(struct config_loading *loading, struct config_place place, const char *key, char *match)
+static void check_match(
+	struct config_loading *loading, struct config_place place, const char *key, char *match)
 {
 	char quoted[CONFIG_QUOTE_SIZE];
 
@@ -349,20 +363,25 @@ static void check_match(struct config_loading *loading, struct config_place plac
 	config_fault_quote(match, quoted);
 	if (!is_pattern(match)) {
 		config_fault(loading, place, key,
-			"%s is no pattern; write a host, *.suffix or *, each with or without :port, IPv6 as [::1]", quoted);
+			"%s is no pattern; write a host, *.suffix or *, each with or without "
+			":port, IPv6 as [::1]",
+			quoted);
 		return;
 	}
 	for (size_t i = 0; i + 1 < loading->config->upstream_count; i++) {
 		const char *before = loading->config->upstreams[i].match;
 
 		if (before && strcmp(before, match) == 0)
-			config_fault(loading, place, key, "%s stands there twice; the first is taken", quoted);
+			config_fault(loading, place, key,
+				"%s stands there twice; the first is taken", quoted);
 		else if (before && strcmp(before, "*") == 0)
-			config_fault(loading, place, key, "%s is never reached: \"*\" stands before it", quoted);
+			config_fault(loading, place, key,
+				"%s is never reached: \"*\" stands before it", quoted);
 	}
 }
 
-static void read_upstream(struct config_loading *loading, const struct config_node *node, const char *shown)
+static void read_upstream(
+	struct config_loading *loading, const struct config_node *node, const char *shown)
 {
 	struct config_place place = config_fault_in_file(node->line);
 	size_t faults_before = loading->fault_count;
@@ -383,15 +402,16 @@ static void read_upstream(struct config_loading *loading, const struct config_no
 		config_fault(loading, place, match, "is missing");
 }
 
-void config_entry_upstreams(struct config_loading *loading, const struct config_node *list, const struct setting *setting,
-	const char *key)
+void config_entry_upstreams(struct config_loading *loading, const struct config_node *list,
+	const struct setting *setting, const char *key)
 {
 	size_t i = 0;
 
 	if (!config_read_is_list(loading, list, key))
 		return;
 	if (list->count > CONFIG_ENTRIES_MAX) {
-		config_fault(loading, config_fault_in_file(list->line), key, "too many; %d are allowed", CONFIG_ENTRIES_MAX);
+		config_fault(loading, config_fault_in_file(list->line), key,
+			"too many; %d are allowed", CONFIG_ENTRIES_MAX);
 		return;
 	}
 	loading->origins[setting - setting_table] = config_fault_in_file(list->line);
@@ -403,8 +423,8 @@ void config_entry_upstreams(struct config_loading *loading, const struct config_
 	}
 }
 
-void config_entry_breaker(struct config_loading *loading, const struct config_node *node, const struct setting *setting,
-	const char *key)
+void config_entry_breaker(struct config_loading *loading, const struct config_node *node,
+	const struct setting *setting, const char *key)
 {
 	struct config_place place = config_fault_in_file(node->line);
 	size_t faults_before = loading->fault_count;
@@ -414,12 +434,13 @@ void config_entry_breaker(struct config_loading *loading, const struct config_no
 	if (node->kind == CONFIG_SCALAR && strcmp(node->text, "off") == 0)
 		return;
 	if (node->kind != CONFIG_MAP) {
-		config_fault(loading, place, key, "must be off or a mapping, such as {failures: 5, open: 30s, max_open: 5m}");
+		config_fault(loading, place, key,
+			"must be off or a mapping, such as {failures: 5, open: 30s, max_open: 5m}");
 		return;
 	}
 	config_read_map(loading, node, "upstreams[].breaker.", prefix, NULL);
 	if (loading->fault_count == faults_before)
-		config_table_later(loading, place, setting, key);
+		config_kept_fault_later(loading, place, setting, key);
 }
 
 void config_entry_last_upstream(struct config_loading *loading)
@@ -427,7 +448,8 @@ void config_entry_last_upstream(struct config_loading *loading)
 	struct config_upstream *last;
 
 	for (size_t i = 0; i < loading->config->upstream_count; i++)
-		if (loading->config->upstreams[i].match && strcmp(loading->config->upstreams[i].match, "*") == 0)
+		if (loading->config->upstreams[i].match &&
+			strcmp(loading->config->upstreams[i].match, "*") == 0)
 			return;
 	last = add_upstream(loading);
 	if (!last)

@@ -1,4 +1,5 @@
-/* config_expand.c - `${NAME}`, `${NAME:-default}`, `${file:PATH}` and `$$` in a scalar, and the reading of small files. */
+/* config_expand.c - `${NAME}`, `${NAME:-default}`, `${file:PATH}` and `$$` in a scalar, and the
+ * reading of small files. */
 #include "common/config_expand.h"
 
 #include <errno.h>
@@ -68,8 +69,8 @@ static void put(struct target *target, const char *bytes, size_t len)
 	if (code == ERR_NOMEM)
 		config_fault_no_memory(target->loading);
 	else if (code == ERR_LIMIT && !failed_before)
-		config_fault(target->loading, target->place, target->key, "is too long; %d bytes are allowed",
-			CONFIG_TEXT_MAX_BYTES);
+		config_fault(target->loading, target->place, target->key,
+			"is too long; %d bytes are allowed", CONFIG_TEXT_MAX_BYTES);
 }
 
 static bool is_space(char c)
@@ -98,7 +99,8 @@ static void put_file(struct target *target, const char *path)
 
 	config_fault_quote(path, quoted);
 	if (loading->offline) {
-		config_fault(loading, target->place, target->key, "the file %s is not read here", quoted);
+		config_fault(loading, target->place, target->key, "the file %s is not read here",
+			quoted);
 		return;
 	}
 	buf_init(&content, CONFIG_TEXT_MAX_BYTES);
@@ -106,9 +108,11 @@ static void put_file(struct target *target, const char *path)
 	if (code == ERR_NOMEM)
 		config_fault_no_memory(loading);
 	else if (code != ERR_OK)
-		config_fault(loading, target->place, target->key, "the file %s %s", quoted, err.detail);
+		config_fault(
+			loading, target->place, target->key, "the file %s %s", quoted, err.detail);
 	else if (content.len && memchr(content.ptr, '\0', content.len))
-		config_fault(loading, target->place, target->key, "the file %s has a NUL byte", quoted);
+		config_fault(
+			loading, target->place, target->key, "the file %s has a NUL byte", quoted);
 	else
 		put_trimmed(target, content.ptr, content.len);
 	wipe(&content);
@@ -135,7 +139,8 @@ static void put_variable(struct target *target, const char *name)
 
 	if (!is_variable(name, len)) {
 		config_fault(loading, target->place, target->key,
-			"%s within ${ } is no variable; write ${NAME}, ${NAME:-default}, ${file:PATH}, or $$ for a dollar",
+			"%s within ${ } is no variable; write ${NAME}, ${NAME:-default}, "
+			"${file:PATH}, or $$ for a dollar",
 			config_fault_quote(name, quoted));
 		return;
 	}
@@ -145,7 +150,8 @@ static void put_variable(struct target *target, const char *name)
 	if (value)
 		put(target, value, strlen(value));
 	else
-		config_fault(loading, target->place, target->key, "the environment has no %.*s; set it, or write ${%.*s:-default}",
+		config_fault(loading, target->place, target->key,
+			"the environment has no %.*s; set it, or write ${%.*s:-default}",
 			(int)(len > 80 ? 80 : len), name, (int)(len > 80 ? 80 : len), name);
 }
 
@@ -156,7 +162,8 @@ static const char *put_reference(struct target *target, const char *at)
 	char *inside;
 
 	if (!end) {
-		config_fault(target->loading, target->place, target->key, "${ without its }; write $$ for a dollar");
+		config_fault(target->loading, target->place, target->key,
+			"${ without its }; write $$ for a dollar");
 		return NULL;
 	}
 	inside = mem_copy(at, (size_t)(end - at));
@@ -187,7 +194,8 @@ static void put_all(struct target *target, const char *text)
 	}
 }
 
-char *config_expand(struct config_loading *loading, struct config_place place, const char *key, const char *text)
+char *config_expand(struct config_loading *loading, struct config_place place, const char *key,
+	const char *text)
 {
 	struct target target = {.loading = loading, .place = place, .key = key};
 	size_t faults_before = loading->fault_count, len;

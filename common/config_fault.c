@@ -1,4 +1,5 @@
-/* config_fault.c - one load of the configuration while it runs: what it makes, where each value came from, what is wrong. */
+/* config_fault.c - one load of the configuration while it runs: what it makes, where each value
+ * came from, what is wrong. */
 #include "common/config_fault.h"
 
 #include <stdarg.h>
@@ -30,7 +31,8 @@ void config_fault_line(struct config_loading *loading, const char *fmt, ...)
 	add_line(loading, line);
 }
 
-void config_fault(struct config_loading *loading, struct config_place place, const char *key, const char *fmt, ...)
+void config_fault(struct config_loading *loading, struct config_place place, const char *key,
+	const char *fmt, ...)
 {
 	char line[LINE_SIZE], name[CONFIG_NAME_SIZE];
 	va_list args;
@@ -41,7 +43,8 @@ void config_fault(struct config_loading *loading, struct config_place place, con
 		len = snprintf(line, sizeof line, "%s: ", key);
 		break;
 	case CONFIG_FROM_FILE:
-		len = snprintf(line, sizeof line, "%.400s:%zu: %s: ", loading->file, place.line, key);
+		len = snprintf(
+			line, sizeof line, "%.400s:%zu: %s: ", loading->file, place.line, key);
 		break;
 	case CONFIG_FROM_ENV:
 		config_table_env_name(place.setting, name);
@@ -111,7 +114,8 @@ const char *config_fault_quote(const char *text, char ret[CONFIG_QUOTE_SIZE])
 	while (i < len && out + 4 < SHOWN) {
 		unsigned char c = (unsigned char)text[i];
 		size_t n = utf8_char(text + i, len - i);
-		bool plain = n > 0 && c >= ' ' && c != 0x7F && !(c == 0xC2 && (unsigned char)text[i + 1] < 0xA0);
+		bool plain = n > 0 && c >= ' ' && c != 0x7F &&
+			     !(c == 0xC2 && (unsigned char)text[i + 1] < 0xA0);
 
 		if (plain)
 			memcpy(ret + out, text + i, n);
@@ -145,7 +149,8 @@ static size_t distance(const char *a, const char *b)
 
 			best = last[j] + 1 < best ? last[j] + 1 : best;
 			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+				before[j - 2] + 1 < best)
 				best = before[j - 2] + 1;
 			row[j] = best;
 		}
@@ -156,7 +161,8 @@ static size_t distance(const char *a, const char *b)
 	return last[b_len];
 }
 
-const char *config_fault_hint(const char *name, config_name_fn *next, const void *from, char ret[CONFIG_QUOTE_SIZE])
+const char *config_fault_hint(
+	const char *name, config_name_fn *next, const void *from, char ret[CONFIG_QUOTE_SIZE])
 {
 	size_t best = strlen(name) / 3 + 2; /* further away is no help */
 	char candidate[CONFIG_NAME_SIZE];

@@ -1,7 +1,9 @@
-/* config_fault.h - one load of the configuration while it runs: what it makes, where each value came from, what is wrong.
+/* config_fault.h - one load of the configuration while it runs: what it makes, where each value
+ * came from, what is wrong.
  *
- * Internal to config*.c. One thread. Faults are collected, a line each, and never stop the reading: a person wants to
- * see all of them at once. Values in them are quoted and cut; secrets are not shown. */
+ * Internal to config*.c. One thread. Faults are collected, a line each, and never stop the reading:
+ * a person wants to see all of them at once. Values in them are quoted and cut; secrets are not
+ * shown. */
 #ifndef COMMON_CONFIG_FAULT_H
 #define COMMON_CONFIG_FAULT_H
 #include <stdbool.h>
@@ -18,26 +20,27 @@ enum config_place_kind { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENV,
 
 struct config_place {
 	enum config_place_kind kind;
-	size_t line;                  /* FILE */
+	size_t line;                   /* FILE */
 	const struct setting *setting; /* ENV, FLAG: names the variable or flag */
 };
 
 struct config_loading {
 	struct config *config;
-	const char *file;    /* as messages name it */
+	const char *file; /* as messages name it */
 	char *const *env;
-	bool offline;        /* opens no file */
+	bool offline; /* opens no file */
 	struct buf *warnings, *faults;
 	size_t fault_count;
 	bool no_memory;
-	bool unread;         /* the file could not be read: what it says is not known */
+	bool unread; /* the file could not be read: what it says is not known */
 	struct config_place origins[CONFIG_SETTING_COUNT]; /* by index into setting_table */
 };
 
 /* Notes a fault of the setting `key` that stands at `place`. */
-void config_fault(struct config_loading *loading, struct config_place place, const char *key, const char *fmt, ...)
-	PRINTF_LIKE(4, 5);
-void config_fault_line(struct config_loading *loading, const char *fmt, ...) PRINTF_LIKE(2, 3); /* the whole line */
+void config_fault(struct config_loading *loading, struct config_place place, const char *key,
+	const char *fmt, ...) PRINTF_LIKE(4, 5);
+void config_fault_line(struct config_loading *loading, const char *fmt, ...)
+	PRINTF_LIKE(2, 3); /* the whole line */
 void config_fault_warn(struct config_loading *loading, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void config_fault_no_memory(struct config_loading *loading);
 bool config_fault_any(const struct config_loading *loading); /* a fault or no memory */
@@ -49,5 +52,6 @@ void config_fault_key(char *ret, size_t size, const char *fmt, ...) PRINTF_LIKE(
 /* `text` in quotes for a message: cut, and without control bytes. Returns `ret`. */
 const char *config_fault_quote(const char *text, char ret[CONFIG_QUOTE_SIZE]);
 /* "; did you mean x?" where one of the names is near, else "". Returns `ret`. */
-const char *config_fault_hint(const char *name, config_name_fn *next, const void *from, char ret[CONFIG_QUOTE_SIZE]);
+const char *config_fault_hint(
+	const char *name, config_name_fn *next, const void *from, char ret[CONFIG_QUOTE_SIZE]);
 #endif

@@ -1,4 +1,5 @@
-/* config_node.c - a YAML document as a plain tree that knows its lines; the one place that asks libyaml. */
+/* config_node.c - a YAML document as a plain tree that knows its lines; the one place that asks
+ * libyaml. */
 #include "common/config_node.h"
 
 #include <stdio.h>
@@ -14,7 +15,7 @@ struct reader {
 	yaml_parser_t parser;
 	const char *text;
 	size_t len, node_count;
-	bool broken; /* a fault after which nothing more can be read */
+	bool broken;                /* a fault after which nothing more can be read */
 	char path[CONFIG_KEY_SIZE]; /* of the value being read, for messages */
 };
 
@@ -46,12 +47,14 @@ static void stop_at_error(struct reader *reader)
 		return;
 	}
 	if (parser->error == YAML_READER_ERROR) {
-		snprintf(what, sizeof what, "%s (byte %zu)", parser->problem, parser->problem_offset + 1);
+		snprintf(what, sizeof what, "%s (byte %zu)", parser->problem,
+			parser->problem_offset + 1);
 		stop_at(reader, line_of_byte(reader, parser->problem_offset), what);
 		return;
 	}
-	snprintf(what, sizeof what, "%s%s%s (column %zu)", parser->problem ? parser->problem : "not valid",
-		parser->context ? " " : "", parser->context ? parser->context : "", parser->problem_mark.column + 1);
+	snprintf(what, sizeof what, "%s%s%s (column %zu)",
+		parser->problem ? parser->problem : "not valid", parser->context ? " " : "",
+		parser->context ? parser->context : "", parser->problem_mark.column + 1);
 	stop_at(reader, parser->problem_mark.line + 1, what);
 }
 
@@ -104,13 +107,17 @@ static struct config_node *new_node(struct reader *reader, enum config_node_kind
 	return node;
 }
 
-static void refuse_extras(struct reader *reader, size_t line, const yaml_char_t *anchor, const yaml_char_t *tag)
+static void refuse_extras(
+	struct reader *reader, size_t line, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	if (anchor)
-		stop_at(reader, line, "anchors (&name) and aliases (*name) are not taken here; a value that begins "
-				      "with & or * needs quotes");
+		stop_at(reader, line,
+			"anchors (&name) and aliases (*name) are not taken here; a value that "
+			"begins "
+			"with & or * needs quotes");
 	else if (tag)
-		stop_at(reader, line, "tags (!name) are not taken here; a value that begins with ! needs quotes");
+		stop_at(reader, line,
+			"tags (!name) are not taken here; a value that begins with ! needs quotes");
 }
 
 static char *copy_scalar(struct reader *reader, const yaml_event_t *event)
@@ -152,18 +159,21 @@ static void add_child(struct config_node *parent, struct config_node *child)
 	parent->count++;
 }
 
-static struct config_node *read_value(struct reader *reader, const yaml_event_t *event, size_t depth);
+static struct config_node *read_value(
+	struct reader *reader, const yaml_event_t *event, size_t depth);
 
 static struct config_node *read_list(struct reader *reader, const yaml_event_t *event, size_t depth)
 {
-	struct config_node *list = new_node(reader, CONFIG_LIST, event->start_mark.line + 1), *child;
+	struct config_node *list = new_node(reader, CONFIG_LIST, event->start_mark.line + 1),
+			   *child;
 	yaml_event_t item;
 
 	while (list && next_event(reader, &item)) {
 		bool end = item.type == YAML_SEQUENCE_END_EVENT;
 		size_t path_len = strlen(reader->path);
 
-		snprintf(reader->path + path_len, sizeof reader->path - path_len, "[%zu]", list->count);
+		snprintf(reader->path + path_len, sizeof reader->path - path_len, "[%zu]",
+			list->count);
 		child = end ? NULL : read_value(reader, &item, depth + 1);
 		reader->path[path_len] = '\0';
 		yaml_event_delete(&item);
@@ -185,14 +195,16 @@ static const struct config_node *find_child(const struct config_node *map, const
 }
 
 /* Takes `child` and `key`. */
-static void add_entry(struct reader *reader, struct config_node *map, struct config_node *child, char *key, size_t line)
+static void add_entry(struct reader *reader, struct config_node *map, struct config_node *child,
+	char *key, size_t line)
 {
 	const struct config_node *before = find_child(map, key);
 
 	child->key = key;
 	child->line = line;
 	if (before) {
-		config_fault_line(reader->loading, "%s:%zu: %s: is given twice; the first is on line %zu",
+		config_fault_line(reader->loading,
+			"%s:%zu: %s: is given twice; the first is on line %zu",
 			reader->loading->file, line, reader->path, before->line);
 		config_node_free(child);
 	} else if (map->count >= CONFIG_NODE_ENTRIES_MAX) {
@@ -215,7 +227,8 @@ static size_t enter(struct reader *reader, const char *name)
 	return len;
 }
 
-static void read_entry(struct reader *reader, struct config_node *map, const yaml_event_t *name, size_t depth)
+static void read_entry(
+	struct reader *reader, struct config_node *map, const yaml_event_t *name, size_t depth)
 {
 	size_t line = name->start_mark.line + 1, path_len;
 	struct config_node *child = NULL;
@@ -259,7 +272,8 @@ static struct config_node *read_map(struct reader *reader, const yaml_event_t *e
 	return map;
 }
 
-static struct config_node *read_value(struct reader *reader, const yaml_event_t *event, size_t depth)
+static struct config_node *read_value(
+	struct reader *reader, const yaml_event_t *event, size_t depth)
 {
 	size_t line = event->start_mark.line + 1;
 
@@ -272,10 +286,12 @@ static struct config_node *read_value(struct reader *reader, const yaml_event_t 
 		refuse_extras(reader, line, event->data.scalar.anchor, event->data.scalar.tag);
 		return reader->broken ? NULL : read_scalar(reader, event);
 	case YAML_SEQUENCE_START_EVENT:
-		refuse_extras(reader, line, event->data.sequence_start.anchor, event->data.sequence_start.tag);
+		refuse_extras(reader, line, event->data.sequence_start.anchor,
+			event->data.sequence_start.tag);
 		return reader->broken ? NULL : read_list(reader, event, depth);
 	case YAML_MAPPING_START_EVENT:
-		refuse_extras(reader, line, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+		refuse_extras(reader, line, event->data.mapping_start.anchor,
+			event->data.mapping_start.tag);
 		return reader->broken ? NULL : read_map(reader, event, depth);
 	default:
 		refuse_extras(reader, line, (const yaml_char_t *)"", NULL);
@@ -298,7 +314,8 @@ static struct config_node *read_stream(struct reader *reader)
 			begun = true;
 		else if (event.type == YAML_STREAM_END_EVENT)
 			end = true;
-		else if (event.type != YAML_STREAM_START_EVENT && event.type != YAML_DOCUMENT_END_EVENT)
+		else if (event.type != YAML_STREAM_START_EVENT &&
+			 event.type != YAML_DOCUMENT_END_EVENT)
 			root = read_value(reader, &event, 1);
 		yaml_event_delete(&event);
 	}
@@ -326,5 +343,6 @@ struct config_node *config_node_parse(struct config_loading *loading, const char
 bool config_node_is_null(const struct config_node *node)
 {
 	return node->kind == CONFIG_SCALAR && node->plain &&
-		(!*node->text || strcmp(node->text, "~") == 0 || strcasecmp(node->text, "null") == 0);
+	       (!*node->text || strcmp(node->text, "~") == 0 ||
+		       strcasecmp(node->text, "null") == 0);
 }

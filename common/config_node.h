@@ -1,7 +1,8 @@
-/* config_node.h - a YAML document as a plain tree that knows its lines; the one place that asks libyaml.
+/* config_node.h - a YAML document as a plain tree that knows its lines; the one place that asks
+ * libyaml.
  *
- * Bounded: depth, entries of a mapping, nodes. Anchors, aliases and tags are refused, so that the tree is never larger
- * than the text. Duplicate keys are refused too. */
+ * Bounded: depth, entries of a mapping, nodes. Anchors, aliases and tags are refused, so that the
+ * tree is never larger than the text. Duplicate keys are refused too. */
 #ifndef COMMON_CONFIG_NODE_H
 #define COMMON_CONFIG_NODE_H
 #include <stdbool.h>
@@ -15,17 +16,17 @@ enum config_node_kind { CONFIG_SCALAR, CONFIG_LIST, CONFIG_MAP };
 
 struct config_node {
 	enum config_node_kind kind;
-	size_t line;     /* 1-based; of the key in a mapping */
-	bool plain;      /* a scalar without quotes */
-	char *key;       /* in a mapping, else NULL */
-	char *text;      /* of a scalar: terminated, no NUL within */
-	size_t count;    /* of the children */
+	size_t line;  /* 1-based; of the key in a mapping */
+	bool plain;   /* a scalar without quotes */
+	char *key;    /* in a mapping, else NULL */
+	char *text;   /* of a scalar: terminated, no NUL within */
+	size_t count; /* of the children */
 	struct config_node *first, *last, *next;
 };
 
-/* The document's tree; NULL for an empty one, and where a fault of syntax or of memory was noted (config_fault.h): the
- * other faults are noted too, and leave a tree. */
+/* The document's tree; NULL for an empty one, and where a fault of syntax or of memory was noted
+ * (config_fault.h): the other faults are noted too, and leave a tree. */
 struct config_node *config_node_parse(struct config_loading *loading, const char *text, size_t len);
-void config_node_free(struct config_node *node); /* NULL is fine; wipes the scalars */
+void config_node_free(struct config_node *node);          /* NULL is fine; wipes the scalars */
 bool config_node_is_null(const struct config_node *node); /* nothing, ~ or null, unquoted */
 #endif

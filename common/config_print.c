@@ -1,9 +1,11 @@
-/* config_print.c - the settings as YAML and as the text of --help; both come of the table of settings. */
+/* config_print.c - the settings as YAML and as the text of --help; both come of the table of
+ * settings. */
 #include "common/config_print.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "common/config_kept.h"
 #include "common/config_table.h"
 #include "common/config_value.h"
 #include "common/digest.h"
@@ -20,7 +22,7 @@ static void print_members(const char *scope, const char *indent, const void *bas
 		if (strncmp(setting->path, scope, len) != 0 || setting->width == 0)
 			continue;
 		buf_addf(out, "%s%s%s: ", indent, first ? "- " : "  ", setting->path + len);
-		config_table_print(setting, base, out);
+		config_kept_print(setting, base, out);
 		buf_add_char(out, '\n');
 		first = false;
 	}
@@ -51,7 +53,8 @@ static void print_upstreams(const struct config *config, struct buf *out)
 		print_members("upstreams[].", "  ", &config->upstreams[i], out);
 }
 
-static void print_setting(const struct config *config, const struct setting *setting, struct buf *out)
+static void print_setting(
+	const struct config *config, const struct setting *setting, struct buf *out)
 {
 	const char *name = strrchr(setting->path, '.');
 
@@ -68,12 +71,13 @@ static void print_setting(const struct config *config, const struct setting *set
 		return;
 	default:
 		buf_addf(out, "  %s: ", name + 1);
-		config_table_print(setting, config, out);
+		config_kept_print(setting, config, out);
 		buf_add_char(out, '\n');
 	}
 }
 
-/* True where `path` begins another section than the one before it; `len` becomes the length of its name. */
+/* True where `path` begins another section than the one before it; `len` becomes the length of its
+ * name. */
 static bool begins_section(const char *path, const char *before, size_t *len)
 {
 	*len = strcspn(path, ".[");
@@ -123,7 +127,8 @@ void config_print_help(struct buf *out)
 	for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++) {
 		const struct setting *setting = &setting_table[i];
 
-		buf_addf(out, "  %s\n      %s\n      %s", setting->path, setting->help, type_text(setting->type));
+		buf_addf(out, "  %s\n      %s\n      %s", setting->path, setting->help,
+			type_text(setting->type));
 		print_range(setting, out);
 		if (setting->fallback && *setting->fallback)
 			buf_addf(out, "; default %s", setting->fallback);

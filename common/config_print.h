@@ -1,4 +1,5 @@
-/* config_print.h - the settings as YAML and as the text of --help; both come of the table of settings. */
+/* config_print.h - the settings as YAML and as the text of --help; both come of the table of
+ * settings. */
 #ifndef COMMON_CONFIG_PRINT_H
 #define COMMON_CONFIG_PRINT_H
 #include "common/config.h"

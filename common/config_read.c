@@ -1,4 +1,5 @@
-/* config_read.c - from a file's tree to the configuration: sections, lists and scalars, by the table of settings. */
+/* config_read.c - from a file's tree to the configuration: sections, lists and scalars, by the
+ * table of settings. */
 #include "common/config_read.h"
 
 #include <string.h>
@@ -6,25 +7,31 @@
 #include "common/config_endpoint.h"
 #include "common/config_entry.h"
 #include "common/config_expand.h"
+#include "common/config_kept.h"
 #include "common/mem.h"
 
-bool config_read_is_map(struct config_loading *loading, const struct config_node *node, const char *key)
+bool config_read_is_map(
+	struct config_loading *loading, const struct config_node *node, const char *key)
 {
 	if (node->kind == CONFIG_MAP || config_node_is_null(node))
 		return true;
-	config_fault(loading, config_fault_in_file(node->line), key, "must be a mapping of names to values");
+	config_fault(loading, config_fault_in_file(node->line), key,
+		"must be a mapping of names to values");
 	return false;
 }
 
-bool config_read_is_list(struct config_loading *loading, const struct config_node *node, const char *key)
+bool config_read_is_list(
+	struct config_loading *loading, const struct config_node *node, const char *key)
 {
 	if (node->kind == CONFIG_LIST || config_node_is_null(node))
 		return true;
-	config_fault(loading, config_fault_in_file(node->line), key, "must be a list, such as [a, b]");
+	config_fault(
+		loading, config_fault_in_file(node->line), key, "must be a list, such as [a, b]");
 	return false;
 }
 
-char *config_read_text(struct config_loading *loading, const struct config_node *node, const char *key)
+char *config_read_text(
+	struct config_loading *loading, const struct config_node *node, const char *key)
 {
 	struct config_place place = config_fault_in_file(node->line);
 
@@ -38,22 +45,24 @@ char *config_read_text(struct config_loading *loading, const struct config_node 
 	return NULL;
 }
 
-static void read_scalar(struct config_loading *loading, const struct config_node *node, const struct setting *setting,
-	const char *key, void *base)
+static void read_scalar(struct config_loading *loading, const struct config_node *node,
+	const struct setting *setting, const char *key, void *base)
 {
 	struct config_place place = config_fault_in_file(node->line);
-	bool program = setting->type == SETTING_PROGRAM && node->kind == CONFIG_SCALAR && !config_node_is_null(node);
-	char *text = program ? mem_copy(node->text, strlen(node->text)) : config_read_text(loading, node, key);
+	bool program = setting->type == SETTING_PROGRAM && node->kind == CONFIG_SCALAR &&
+		       !config_node_is_null(node);
+	char *text = program ? mem_copy(node->text, strlen(node->text))
+			     : config_read_text(loading, node, key);
 
 	if (text)
-		config_table_set(loading, place, setting, key, base, &text, 1, node->text);
+		config_kept_set(loading, place, setting, key, base, &text, 1, node->text);
 	else if (program)
 		config_fault_no_memory(loading);
 	config_expand_free(text);
 }
 
-static void read_list(struct config_loading *loading, const struct config_node *list, const struct setting *setting,
-	const char *key, void *base)
+static void read_list(struct config_loading *loading, const struct config_node *list,
+	const struct setting *setting, const char *key, void *base)
 {
 	size_t count = 0, faults_before = loading->fault_count, i = 0;
 	char **texts;
@@ -72,15 +81,17 @@ static void read_list(struct config_loading *loading, const struct config_node *
 		texts[count] = config_read_text(loading, node, item);
 		count += texts[count] != NULL;
 	}
-	if (loading->fault_count == faults_before && !loading->no_memory && list->kind == CONFIG_LIST)
-		config_table_set(loading, config_fault_in_file(list->line), setting, key, base, texts, count, NULL);
+	if (loading->fault_count == faults_before && !loading->no_memory &&
+		list->kind == CONFIG_LIST)
+		config_kept_set(loading, config_fault_in_file(list->line), setting, key, base,
+			texts, count, NULL);
 	for (i = 0; i < count; i++)
 		config_expand_free(texts[i]);
 	mem_free(texts);
 }
 
-static void read_setting(struct config_loading *loading, const struct config_node *node, const struct setting *setting,
-	const char *key, void *base)
+static void read_setting(struct config_loading *loading, const struct config_node *node,
+	const struct setting *setting, const char *key, void *base)
 {
 	switch (setting->type) {
 	case SETTING_STRINGS:
@@ -112,8 +123,8 @@ static void read_setting(struct config_loading *loading, const struct config_nod
 	}
 }
 
-static void fault_unknown(struct config_loading *loading, const struct config_node *node, const char *scope,
-	const char *prefix)
+static void fault_unknown(struct config_loading *loading, const struct config_node *node,
+	const char *scope, const char *prefix)
 {
 	char hint[CONFIG_QUOTE_SIZE], quoted[CONFIG_QUOTE_SIZE], key[CONFIG_KEY_SIZE];
 
@@ -124,8 +135,8 @@ static void fault_unknown(struct config_loading *loading, const struct config_no
 	config_fault(loading, config_fault_in_file(node->line), key, "unknown key%s", hint);
 }
 
-static void read_entry(struct config_loading *loading, const struct config_node *node, const char *scope,
-	const char *prefix, void *base)
+static void read_entry(struct config_loading *loading, const struct config_node *node,
+	const char *scope, const char *prefix, void *base)
 {
 	const struct setting *setting = config_table_find(scope, node->key);
 	char key[CONFIG_KEY_SIZE], inner[CONFIG_KEY_SIZE + 1], inner_scope[CONFIG_NAME_SIZE];
@@ -145,8 +156,8 @@ static void read_entry(struct config_loading *loading, const struct config_node 
 		config_read_map(loading, node, inner_scope, inner, base);
 }
 
-void config_read_map(struct config_loading *loading, const struct config_node *map, const char *scope, const char *prefix,
-	void *base)
+void config_read_map(struct config_loading *loading, const struct config_node *map,
+	const char *scope, const char *prefix, void *base)
 {
 	for (const struct config_node *node = map->first; node; node = node->next)
 		read_entry(loading, node, scope, prefix, base);

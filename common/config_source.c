@@ -6,12 +6,13 @@
 
 #include "common/config_entry.h"
 #include "common/config_expand.h"
+#include "common/config_kept.h"
 #include "common/mem.h"
 
 static const char prefix[] = "BATCHGATE_", config_flag[] = "--config";
 
-static void set_list(struct config_loading *loading, struct config_place place, const struct setting *setting,
-	const char *value)
+static void set_list(struct config_loading *loading, struct config_place place,
+	const struct setting *setting, const char *value)
 {
 	size_t parts = 1, count = 0;
 	char *copy = mem_copy(value, strlen(value)), *rest = copy, *part, **texts;
@@ -31,12 +32,14 @@ static void set_list(struct config_loading *loading, struct config_place place, 
 			texts[count++] = part;
 	}
 	if (copy && texts)
-		config_table_set(loading, place, setting, setting->path, loading->config, texts, count, NULL);
+		config_kept_set(loading, place, setting, setting->path, loading->config, texts,
+			count, NULL);
 	mem_free(texts);
 	config_expand_free(copy);
 }
 
-static void set(struct config_loading *loading, enum config_place_kind kind, const struct setting *setting, const char *value)
+static void set(struct config_loading *loading, enum config_place_kind kind,
+	const struct setting *setting, const char *value)
 {
 	struct config_place place = {kind, 0, setting};
 	char *text;
@@ -51,7 +54,8 @@ static void set(struct config_loading *loading, enum config_place_kind kind, con
 	}
 	text = mem_copy(value, strlen(value));
 	if (text)
-		config_table_set(loading, place, setting, setting->path, loading->config, &text, 1, NULL);
+		config_kept_set(
+			loading, place, setting, setting->path, loading->config, &text, 1, NULL);
 	else
 		config_fault_no_memory(loading);
 	config_expand_free(text);
@@ -60,16 +64,19 @@ static void set(struct config_loading *loading, enum config_place_kind kind, con
 /* Mappings and the list of upstreams have no one-line form. */
 static bool has_line_form(const struct setting *setting)
 {
-	return config_table_is_single(setting) && (setting->type <= SETTING_PORTS || setting->type == SETTING_KEYS);
+	return config_table_is_single(setting) &&
+	       (setting->type <= SETTING_PORTS || setting->type == SETTING_KEYS);
 }
 
-static const struct setting *find(const char *name, size_t len, void (*name_of)(const struct setting *, char *))
+static const struct setting *find(
+	const char *name, size_t len, void (*name_of)(const struct setting *, char *))
 {
 	for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++) {
 		char candidate[CONFIG_NAME_SIZE];
 
 		name_of(&setting_table[i], candidate);
-		if (has_line_form(&setting_table[i]) && strlen(candidate) == len && memcmp(candidate, name, len) == 0)
+		if (has_line_form(&setting_table[i]) && strlen(candidate) == len &&
+			memcmp(candidate, name, len) == 0)
 			return &setting_table[i];
 	}
 	return NULL;
@@ -84,11 +91,13 @@ static void read_variable(struct config_loading *loading, const char *entry)
 
 	if (!equals || strncmp(entry, prefix, sizeof prefix - 1) != 0)
 		return;
-	snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), entry);
+	snprintf(
+		name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), entry);
 	config_fault_quote(name, quoted); /* the name is whatever bytes somebody set */
 	quoted[strlen(quoted) - 1] = '\0';
 	if (strncmp(equals + 1, "tcp://", 6) == 0) {
-		config_fault_warn(loading, "environment: %s: ignored: its value begins tcp://", quoted + 1);
+		config_fault_warn(
+			loading, "environment: %s: ignored: its value begins tcp://", quoted + 1);
 		return;
 	}
 	if (strcmp(name, "BATCHGATE_CONFIG") == 0)
@@ -118,7 +127,8 @@ struct flag {
 static struct flag split(int argc, char *const *argv, int i, bool is_bool)
 {
 	const char *equals = strchr(argv[i], '=');
-	struct flag flag = {argv[i], equals ? (size_t)(equals - argv[i]) : strlen(argv[i]), NULL, 1};
+	struct flag flag = {
+		argv[i], equals ? (size_t)(equals - argv[i]) : strlen(argv[i]), NULL, 1};
 	const char *next = i + 1 < argc ? argv[i + 1] : NULL;
 	bool next_is_bool = next && (strcmp(next, "true") == 0 || strcmp(next, "false") == 0);
 
@@ -135,7 +145,8 @@ static struct flag split(int argc, char *const *argv, int i, bool is_bool)
 
 static bool is_config(const struct flag *flag)
 {
-	return flag->name_len == sizeof config_flag - 1 && memcmp(flag->name, config_flag, flag->name_len) == 0;
+	return flag->name_len == sizeof config_flag - 1 &&
+	       memcmp(flag->name, config_flag, flag->name_len) == 0;
 }
 
 static int read_flag(struct config_loading *loading, int argc, char *const *argv, int i)
@@ -146,11 +157,13 @@ static int read_flag(struct config_loading *loading, int argc, char *const *argv
 
 	if (setting && setting->type == SETTING_BOOL)
 		flag = split(argc, argv, i, true);
-	snprintf(name, sizeof name, "%.*s", (int)(flag.name_len < 100 ? flag.name_len : 100), flag.name);
+	snprintf(name, sizeof name, "%.*s", (int)(flag.name_len < 100 ? flag.name_len : 100),
+		flag.name);
 	config_fault_quote(name, quoted);
 	quoted[strlen(quoted) - 1] = '\0';
 	if (strncmp(argv[i], "--", 2) != 0) {
-		config_fault_line(loading, "%s: an argument that is no flag; see --help", quoted + 1);
+		config_fault_line(
+			loading, "%s: an argument that is no flag; see --help", quoted + 1);
 		return 1;
 	}
 	if (!setting && !is_config(&flag)) {
@@ -179,7 +192,8 @@ const char *config_source_file(struct config_loading *loading, int argc, char *c
 		file = NULL;
 	for (int i = 0; i < argc;) {
 		struct flag flag = split(argc, argv, i, false);
-		const struct setting *setting = find(flag.name, flag.name_len, config_table_flag_name);
+		const struct setting *setting =
+			find(flag.name, flag.name_len, config_table_flag_name);
 
 		if (setting && setting->type == SETTING_BOOL)
 			flag = split(argc, argv, i, true);

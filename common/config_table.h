@@ -1,7 +1,8 @@
-/* config_table.h - settings.def as a table: looking settings up, their names elsewhere, reading and keeping their values.
+/* config_table.h - settings.def as a table: looking settings up, and their names in environment and
+ * flags.
  *
- * Internal to config*.c and --help. A `scope` is the part of a path before a setting's own name: "", "server.",
- * "upstreams[]."; `base` is the struct that keeps the scope's values. */
+ * Internal to config*.c and --help. A `scope` is the part of a path before a setting's own name:
+ * "", "server.", "upstreams[]."; `base` is the struct that keeps the scope's values. */
 #ifndef COMMON_CONFIG_TABLE_H
 #define COMMON_CONFIG_TABLE_H
 #include <stdbool.h>
@@ -11,35 +12,36 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-/* name, what --help calls it; the first group is numbers, the next choices, then texts, lists, and what config_entry reads */
-#define SETTING_TYPES(X)                                                                           \
-	X(COUNT, "number")                                                                         \
-	X(SIZE, "size")                                                                            \
-	X(TIME, "time")                                                                            \
-	X(RATE, "rate")                                                                            \
-	X(PERCENT, "percent")                                                                      \
-	X(BOOL, "true|false")                                                                      \
-	X(LEVEL, "debug|info|warn|error|off")                                                      \
-	X(FORMAT, "json|text")                                                                     \
-	X(HARDENING, "auto|on|off")                                                                \
-	X(HTTP2, "auto|off|h2c")                                                                   \
-	X(METHOD, "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS")                                        \
-	X(PARAM_TYPE, "string|integer|number|boolean")                                             \
-	X(TEXT, "text")                                                                            \
-	X(STORE, "text|off")                                                                       \
-	X(SECRET, "secret")                                                                        \
-	X(PROSE, "text")                                                                           \
-	X(PROGRAM, "jq")                                                                           \
-	X(STRINGS, "list")                                                                         \
-	X(PORTS, "list of numbers")                                                                \
-	X(HASHES, "list")                                                                          \
-	X(KEYS, "list of keys")                                                                    \
-	X(UPSTREAMS, "list of rules")                                                              \
-	X(BREAKER, "off|mapping")                                                                  \
-	X(HEADERS, "mapping")                                                                      \
-	X(QUERY, "mapping")                                                                        \
-	X(PARAMS, "mapping")                                                                       \
-	X(ENDPOINTS, "mapping")                                                                    \
+/* name, what --help calls it; the first group is numbers, the next choices, then texts, lists, and
+ * what config_entry reads */
+#define SETTING_TYPES(X)                                    \
+	X(COUNT, "number")                                  \
+	X(SIZE, "size")                                     \
+	X(TIME, "time")                                     \
+	X(RATE, "rate")                                     \
+	X(PERCENT, "percent")                               \
+	X(BOOL, "true|false")                               \
+	X(LEVEL, "debug|info|warn|error|off")               \
+	X(FORMAT, "json|text")                              \
+	X(HARDENING, "auto|on|off")                         \
+	X(HTTP2, "auto|off|h2c")                            \
+	X(METHOD, "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS") \
+	X(PARAM_TYPE, "string|integer|number|boolean")      \
+	X(TEXT, "text")                                     \
+	X(STORE, "text|off")                                \
+	X(SECRET, "secret")                                 \
+	X(PROSE, "text")                                    \
+	X(PROGRAM, "jq")                                    \
+	X(STRINGS, "list")                                  \
+	X(PORTS, "list of numbers")                         \
+	X(HASHES, "list")                                   \
+	X(KEYS, "list of keys")                             \
+	X(UPSTREAMS, "list of rules")                       \
+	X(BREAKER, "off|mapping")                           \
+	X(HEADERS, "mapping")                               \
+	X(QUERY, "mapping")                                 \
+	X(PARAMS, "mapping")                                \
+	X(ENDPOINTS, "mapping")                             \
 	X(ANY, "any")
 
 enum setting_type {
@@ -54,7 +56,8 @@ struct setting {
 	const char *path;
 	enum setting_type type;
 	size_t offset, width; /* of the member in its struct; width 0: not kept */
-	const char *fallback; /* the default, as one would write it; lists with commas; NULL: none */
+	const char
+		*fallback; /* the default, as one would write it; lists with commas; NULL: none */
 	uint64_t min, max;
 	const char *later; /* NULL, or why only the default is taken */
 	const char *help;
@@ -70,34 +73,21 @@ enum {
 #undef UNKEPT
 extern const struct setting setting_table[CONFIG_SETTING_COUNT];
 
-struct config_loading;
-struct config_place;
-
 const struct setting *config_table_find(const char *scope, const char *name); /* or NULL */
-bool config_table_is_section(const char *scope, const char *name); /* has settings below it and is none */
-bool config_table_is_single(const struct setting *setting);        /* not of an entry: stands in struct config itself */
-bool config_table_is_list(const struct setting *setting);          /* of strings or numbers */
+bool config_table_is_section(
+	const char *scope, const char *name); /* has settings below it and is none */
+bool config_table_is_single(
+	const struct setting *setting); /* not of an entry: stands in struct config itself */
+bool config_table_is_list(const struct setting *setting); /* of strings or numbers */
 /* Names a hint may be taken from: the i-th, "" where it is none of them; false past the last. */
 typedef bool config_name_fn(const void *from, size_t i, char ret[CONFIG_NAME_SIZE]);
-bool config_table_names(const void *scope, size_t i, char ret[CONFIG_NAME_SIZE]); /* of a scope (const char *) */
+bool config_table_names(
+	const void *scope, size_t i, char ret[CONFIG_NAME_SIZE]); /* of a scope (const char *) */
 bool config_table_env_names(const void *unused, size_t i, char ret[CONFIG_NAME_SIZE]);
 bool config_table_flag_names(const void *unused, size_t i, char ret[CONFIG_NAME_SIZE]);
 /* BATCHGATE_A_B and --a-b. */
 void config_table_env_name(const struct setting *setting, char ret[CONFIG_NAME_SIZE]);
 void config_table_flag_name(const struct setting *setting, char ret[CONFIG_NAME_SIZE]);
-
-/* Judges `texts` (one, unless the setting is a list) and keeps them in `base`, where the setting is kept. `raw` is the first as
- * written, for messages. Faults are noted under `key`. */
-void config_table_set(struct config_loading *loading, struct config_place place, const struct setting *setting,
-	const char *key, void *base, char *const *texts, size_t count, const char *raw);
-/* Notes that this version takes only the setting's default. */
-void config_table_later(struct config_loading *loading, struct config_place place, const struct setting *setting,
-	const char *key);
-void config_table_defaults(struct config_loading *loading, const char *scope, void *base);
-/* Releases what the members of `scope` hold, and of its sections. */
-void config_table_clear(const char *scope, void *base);
-/* The value kept, or the default where it is not kept, as YAML. */
-void config_table_print(const struct setting *setting, const void *base, struct buf *out);
-/* A YAML string in double quotes; `$` doubled, so that reading gives the same. */
-void config_table_print_text(const char *text, struct buf *out);
+/* Stands directly in the scope; "" has the settings of struct config, sections included. */
+bool config_table_is_member(const struct setting *setting, const char *scope);
 #endif

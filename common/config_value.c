@@ -1,4 +1,5 @@
-/* config_value.c - the words of the configuration: sizes, times, rates, choices; read, and written again. */
+/* config_value.c - the words of the configuration: sizes, times, rates, choices; read, and written
+ * again. */
 #include "common/config_value.h"
 
 #include <string.h>
@@ -66,7 +67,8 @@ static bool read_with_unit(const char *text, const struct unit *units, uint64_t 
 		return false;
 	for (; units->text; units++)
 		if (strcmp(rest, units->text) == 0) {
-			*ret_number = number > UINT64_MAX / units->factor ? UINT64_MAX : number * units->factor;
+			*ret_number = number > UINT64_MAX / units->factor ? UINT64_MAX
+									  : number * units->factor;
 			return true;
 		}
 	return false;
@@ -143,7 +145,8 @@ const char *config_value_read(enum setting_type type, const char *text, uint64_t
 	static const char *const problems[] = {
 		[SETTING_COUNT] = "is not a whole number",
 		[SETTING_PORTS] = "is not a whole number",
-		[SETTING_SIZE] = "is not a size; write bytes, or a number with KiB, MiB or GiB, such as 8MiB",
+		[SETTING_SIZE] = "is not a size; write bytes, or a number with KiB, MiB or GiB, "
+				 "such as 8MiB",
 		[SETTING_TIME] = "is not a time; write a number with ms, s, m, h or d, such as 30s",
 		[SETTING_RATE] = "is not a rate; write N/s, N/min or N/h, such as 100/s, or off",
 		[SETTING_PERCENT] = "is not a share; write 1% to 100%, or off",

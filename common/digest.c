@@ -1,5 +1,6 @@
 /* digest.c - SHA-256, the one place that asks libcrypto for it. */
-#define OPENSSL_API_COMPAT 10100 /* SHA256_Init and its kin allocate nothing and cannot fail; EVP can do both */
+#define OPENSSL_API_COMPAT \
+	10100 /* SHA256_Init and its kin allocate nothing and cannot fail; EVP can do both */
 #include "common/digest.h"
 
 #include <openssl/crypto.h>

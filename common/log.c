@@ -1,7 +1,7 @@
 /* log.c - one event a line on stderr: a JSON object, or text for people.
  *
- * The list of redacted names is immutable and counted: a line takes a reference under the lock and renders without it,
- * so that a reload may replace the list while other threads write. */
+ * The list of redacted names is immutable and counted: a line takes a reference under the lock and
+ * renders without it, so that a reload may replace the list while other threads write. */
 #include "common/log.h"
 
 #include <errno.h>
@@ -82,13 +82,15 @@ static void release_list(struct redact_list *list)
 		destroy_list(list);
 }
 
-void log_configure(enum log_level level, enum log_format format, const char *const *redact, size_t redact_count)
+void log_configure(enum log_level level, enum log_format format, const char *const *redact,
+	size_t redact_count)
 {
 	struct redact_list *list = copy_list(redact, redact_count), *old;
 
 	atomic_store(&state.level, (int)level);
 	atomic_store(&state.format, (int)format);
-	if (!list) /* without memory the old list stays: too much hidden is better than a secret shown */
+	if (!list) /* without memory the old list stays: too much hidden is better than a secret
+		      shown */
 		return;
 	mutex_lock(&state.lock);
 	old = state.shared.redact;
@@ -99,7 +101,8 @@ void log_configure(enum log_level level, enum log_format format, const char *con
 
 bool log_enabled(enum log_level level)
 {
-	return level != LOG_OFF && (int)level >= atomic_load_explicit(&state.level, memory_order_relaxed);
+	return level != LOG_OFF &&
+	       (int)level >= atomic_load_explicit(&state.level, memory_order_relaxed);
 }
 
 static bool is_redacted(const struct redact_list *list, const char *name)
@@ -153,8 +156,8 @@ static bool is_bare(const char *text, size_t len)
 	return len > 0;
 }
 
-/* The character at `text`, `len` bytes long (0: a bad byte), as it may stand within quotes. A terminal obeys DEL and the
- * C1 controls too. */
+/* The character at `text`, `len` bytes long (0: a bad byte), as it may stand within quotes. A
+ * terminal obeys DEL and the C1 controls too. */
 static void add_quoted_char(struct buf *line, const char *text, size_t len)
 {
 	unsigned char first = (unsigned char)text[0];
@@ -215,7 +218,8 @@ static void add_value(struct buf *line, const struct log_field *field, enum log_
 		add_json_value(line, field->string);
 }
 
-static void add_fields(struct buf *line, const struct log_field *fields, size_t count, enum log_format format)
+static void add_fields(
+	struct buf *line, const struct log_field *fields, size_t count, enum log_format format)
 {
 	struct redact_list *redact = take_list();
 
@@ -238,8 +242,8 @@ static void add_fields(struct buf *line, const struct log_field *fields, size_t 
 	release_list(redact);
 }
 
-static void render(struct buf *line, enum log_level level, const char *event, const struct log_field *fields,
-	size_t count, enum log_format format)
+static void render(struct buf *line, enum log_level level, const char *event,
+	const struct log_field *fields, size_t count, enum log_format format)
 {
 	static const struct {
 		const char *json, *text;
@@ -265,7 +269,8 @@ static void render(struct buf *line, enum log_level level, const char *event, co
 	buf_adds(line, "}\n");
 }
 
-/* One write(2), so that lines of several threads do not mix; a rest follows only where the kernel took a part. */
+/* One write(2), so that lines of several threads do not mix; a rest follows only where the kernel
+ * took a part. */
 static void write_line(const char *text, size_t len)
 {
 	int kept = errno;
@@ -283,7 +288,8 @@ static void write_line(const char *text, size_t len)
 	errno = kept;
 }
 
-void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
+void log_write(
+	enum log_level level, const char *event, const struct log_field *fields, size_t count)
 {
 	static const char lost[] = "{\"level\":\"error\",\"event\":\"log_line_lost\"}\n";
 	struct buf line;

@@ -1,7 +1,8 @@
 /* metrics.c - counters and histograms of the process, rendered for Prometheus (text format 0.0.4).
  *
- * Counters and histograms are relaxed atomics: a render may see one event in one of them and not yet in another, but each
- * histogram's count is the sum of the buckets it shows. The table of batches is under a lock: one look-up a batch. */
+ * Counters and histograms are relaxed atomics: a render may see one event in one of them and not
+ * yet in another, but each histogram's count is the sum of the buckets it shows. The table of
+ * batches is under a lock: one look-up a batch. */
 #include "common/metrics.h"
 
 #include <math.h>
@@ -11,7 +12,13 @@
 
 #include "common/thread.h"
 
-enum { BUCKET_COUNT = 18, ROWS_NAMED = 512, ROWS_OTHER = 64, ROWS_MAX = ROWS_NAMED + ROWS_OTHER, ENDPOINT_MAX = 64 };
+enum {
+	BUCKET_COUNT = 18,
+	ROWS_NAMED = 512,
+	ROWS_OTHER = 64,
+	ROWS_MAX = ROWS_NAMED + ROWS_OTHER,
+	ENDPOINT_MAX = 64
+};
 
 static const struct {
 	uint64_t up_to_us;
@@ -146,7 +153,8 @@ static void add_label_value(struct buf *out, const char *value)
 			buf_add_char(out, *c);
 }
 
-static void add_counter(struct buf *out, enum metric_counter counter, const char *name, const char *help)
+static void add_counter(
+	struct buf *out, enum metric_counter counter, const char *name, const char *help)
 {
 	add_header(out, name, help, "counter");
 	buf_addf(out, "%s ", name);
@@ -154,7 +162,8 @@ static void add_counter(struct buf *out, enum metric_counter counter, const char
 	buf_add_char(out, '\n');
 }
 
-static void add_histogram(struct buf *out, enum metric_histogram which, const char *name, const char *help)
+static void add_histogram(
+	struct buf *out, enum metric_histogram which, const char *name, const char *help)
 {
 	struct histogram *histogram = &histograms[which];
 	uint64_t sum_us = now(&histogram->sum_us), count = 0;
@@ -176,7 +185,8 @@ static void add_items(struct buf *out)
 {
 	static const char name[] = "batchgate_items_total";
 
-	add_header(out, name, "Items that have their result, by error code; ok for a success.", "counter");
+	add_header(out, name, "Items that have their result, by error code; ok for a success.",
+		"counter");
 	for (int code = 0; code < ITEM_CODE_COUNT; code++) {
 		buf_addf(out, "%s{code=\"%s\"} ", name, code_text((enum item_code)code));
 		buf_add_u64(out, now(&items[code]));
@@ -203,7 +213,8 @@ static void add_batches(struct buf *out)
 	memcpy(rows, batches.shared.rows, count * sizeof *rows);
 	mutex_unlock(&batches.lock);
 	qsort(rows, count, sizeof *rows, compare_rows);
-	add_header(out, name, "Batches answered, by endpoint (empty: ad hoc) and HTTP status.", "counter");
+	add_header(out, name, "Batches answered, by endpoint (empty: ad hoc) and HTTP status.",
+		"counter");
 	for (size_t i = 0; i < count; i++) {
 		buf_addf(out, "%s{endpoint=\"", name);
 		add_label_value(out, rows[i].endpoint);

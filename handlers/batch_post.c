@@ -65,20 +65,15 @@ static struct post *post_new(struct service *service, struct exchange *ex)
 
 static void refuse(struct exchange *ex, struct problem *problem)
 {
-	const struct http_request *request = exchange_request(ex);
-	unsigned status = problem_status(problem->code);
-
-	metrics_batch("", status);
-	log_info("batch_refused", LOG_S("request_id", request->request_id),
-		LOG_S("caller", request->caller->name),
-		LOG_S("code", problem_code_text(problem->code)), LOG_U("status", status),
-		LOG_U("faults", problem->error_count + problem->more));
+	metrics_batch("", problem_status(problem->code));
 	exchange_reply_problem(ex, problem);
 }
 
-/* `"a"` is shown as a, 2 as 2. */
+/* `"a"` is shown as a, 2 as 2; NULL where there is none. */
 static const char *show_id(struct span id, char out[ID_SHOWN_BYTES + 1])
 {
+	if (span_equals(id, "null"))
+		return NULL;
 	if (id.len >= 2 && id.ptr[0] == '"')
 		id = (struct span){id.ptr + 1, id.len - 2};
 	if (id.len > ID_SHOWN_BYTES)
@@ -110,7 +105,8 @@ static void log_item(const struct post *post, const struct batch_item_report *re
 			LOG_S("reason", report->reason == REASON_NONE
 						? NULL
 						: code_reason_text(report->reason)),
-			LOG_S("host", report->host), LOG_U("status", report->status),
+			LOG_S("host", report->host),
+			report->status ? LOG_U("status", report->status) : LOG_S("status", NULL),
 			LOG_U("attempts", report->attempts),
 			LOG_MS("duration_ms", report->duration_us)));
 }

@@ -174,6 +174,7 @@ void service_answered(
 	void *service, const struct exchange *ex, unsigned status, uint64_t duration_us)
 {
 	const struct http_request *request = exchange_request(ex);
+	enum problem_code problem = exchange_problem(ex);
 	enum log_level level = level_of(status);
 
 	(void)service;
@@ -183,5 +184,6 @@ void service_answered(
 		LOG_FIELDS(LOG_S("request_id", request->request_id),
 			LOG_S("caller", request->caller ? request->caller->name : NULL),
 			LOG_S("method", request->method), LOG_S("path", request->path),
+			LOG_S("code", problem ? problem_code_text(problem) : NULL),
 			LOG_U("status", status), LOG_MS("duration_ms", duration_us)));
 }

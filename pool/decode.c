@@ -70,7 +70,7 @@ enum decode_status decode_new(struct span coding, struct decode **ret_decode)
  * is more. */
 static int step(struct decode *decode, struct buf *out, enum decode_status *ret_status)
 {
-	unsigned char beyond;
+	unsigned char beyond = 0;
 	size_t room = out->max - out->len;
 	int result;
 
@@ -128,7 +128,8 @@ static enum decode_status feed(
 	decode->zlib.avail_in = len;
 	while (status == DECODE_OK && decode->zlib.avail_in > 0) {
 		if (decode->state == STATE_ENDED) {
-			if (!decode->gzip || inflateReset(&decode->zlib) != Z_OK)
+			if (!decode->gzip || *decode->zlib.next_in != 0x1F ||
+				inflateReset(&decode->zlib) != Z_OK)
 				return DECODE_MALFORMED;
 		}
 		decode->state = STATE_RUNNING;

@@ -147,13 +147,15 @@ bool field_parse_retry_after(struct span value, uint64_t wall_now_ms, uint64_t *
 bool field_parse_retry_after_ms(struct span value, uint64_t *ret_ms)
 {
 	uint64_t ms, fraction = 0;
-	size_t n, more;
+	size_t n;
 
 	value = field_trim(value);
 	n = read_number(value, &ms);
 	if (n == 0)
 		return false;
 	if (n < value.len) {
+		size_t more;
+
 		if (value.ptr[n] != '.')
 			return false;
 		value = (struct span){value.ptr + n + 1, value.len - n - 1};

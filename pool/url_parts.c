@@ -89,13 +89,13 @@ static enum item_reason cut_scheme(struct span *text, bool *ret_https)
 static enum item_reason cut_authority(struct span authority, struct url_parts *parts)
 {
 	struct span rest;
-	const char *end;
 
 	if (memchr(authority.ptr, '@', authority.len))
 		return REASON_USERINFO_DENIED;
 	parts->ip6 = authority.len > 0 && authority.ptr[0] == '[';
 	if (parts->ip6) {
-		end = memchr(authority.ptr, ']', authority.len);
+		const char *end = memchr(authority.ptr, ']', authority.len);
+
 		if (!end)
 			return REASON_URL_INVALID;
 		parts->host = (struct span){authority.ptr + 1, (size_t)(end - authority.ptr) - 1};

@@ -45,6 +45,8 @@ struct route { /* constant */
 };
 
 const struct http_request *exchange_request(const struct exchange *ex);
+/* What it was refused with, once it was replied to; NONE where it was not. */
+enum problem_code exchange_problem(const struct exchange *ex);
 const char *exchange_header(const struct exchange *ex, const char *name); /* NULL: not there; the first of many */
 /* The body, with its memory and the bytes charged to the server's budget for it: the asker's from now on. */
 char *exchange_take_body(struct exchange *ex, size_t *ret_len, size_t *ret_charged);

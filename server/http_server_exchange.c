@@ -1,11 +1,11 @@
 /* http_server_exchange.c - libmicrohttpd's callbacks: an exchange from request line to end, and its
  * body.
  *
- *   NEW -> COLLECT -> RUN -> QUEUED      a request that passed the gate
- *   NEW -> DISCARD -> QUEUED             a refused one: its body is read and forgotten, so that the
- * client gets to read COLLECT -> DISCARD                   the answer; COLLECT leads there for a
- * body that turns out too large NEW -> QUEUED                        refused at once; libmicrohttpd
- * closes after such an answer
+ *   NEW -> COLLECT -> READY -> RUN -> QUEUED   a request that passed the gate
+ *   NEW -> DISCARD -> QUEUED                   a refused one: its body is read and forgotten, so
+ * that the client gets to read COLLECT -> DISCARD                         the answer; COLLECT leads
+ * there for a body that turns out too large NEW -> QUEUED                              refused at
+ * once; libmicrohttpd closes after such an answer
  *
  * All of it on the http thread of the connection. */
 #include "http_server_parts.h"
@@ -234,7 +234,11 @@ static enum MHD_Result finish_request(struct exchange *ex)
 	}
 	if (ex->body.ptr)
 		ex->body.ptr[ex->body.len] = '\0';
-	return run_route(ex);
+	/* The route runs in the next call, which follows at once. A connection that is suspended
+	 * out of a read is read first when it is resumed, and closed before the answer where its
+	 * client has half-closed; this turn brings it out of reading. */
+	ex->stage = STAGE_READY;
+	return MHD_YES;
 }
 
 static enum MHD_Result headers_done(struct exchange *ex, const char *method, const char *version)
@@ -269,6 +273,8 @@ enum MHD_Result http_server_exchange_handle(void *cls, struct MHD_Connection *co
 		*size = 0;
 		return result;
 	}
+	if (ex->stage == STAGE_READY)
+		return run_route(ex);
 	return ex->stage == STAGE_RUN ? http_server_reply_queue(ex) : finish_request(ex);
 }
 
@@ -294,6 +300,11 @@ void http_server_exchange_end(void *cls, struct MHD_Connection *connection, void
 	http_server_unref_policy(ex->policy);
 	http_server_end_answer(ex);
 	mem_free(ex);
+}
+
+enum problem_code exchange_problem(const struct exchange *ex)
+{
+	return ex->reply.problem;
 }
 
 const struct http_request *exchange_request(const struct exchange *ex)

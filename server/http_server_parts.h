@@ -64,6 +64,7 @@ struct field {
 
 struct reply {
 	unsigned status;
+	enum problem_code problem; /* NONE: it is no problem document */
 	struct field *fields;
 	char *body;
 	size_t len;
@@ -73,7 +74,7 @@ struct reply {
 	bool close;
 };
 
-enum stage { STAGE_NEW, STAGE_COLLECT, STAGE_DISCARD, STAGE_RUN, STAGE_QUEUED };
+enum stage { STAGE_NEW, STAGE_COLLECT, STAGE_DISCARD, STAGE_READY, STAGE_RUN, STAGE_QUEUED };
 enum progress { PROGRESS_RUNNING, PROGRESS_SUSPENDED, PROGRESS_REPLIED };
 
 struct exchange {

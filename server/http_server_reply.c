@@ -102,6 +102,7 @@ void exchange_reply_problem(struct exchange *ex, struct problem *problem)
 	unsigned status = problem_status(problem->code);
 	struct buf body, seconds;
 
+	ex->reply.problem = problem->code;
 	buf_init(&body, PROBLEM_MAX);
 	buf_init(&seconds, 32);
 	problem_render(problem, ex->request_id, &body);

@@ -9,10 +9,12 @@
 #include "server/watcher.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -79,6 +81,18 @@ static bool set_deadline_locked(struct watcher *watcher, struct watch *watch, ui
 	return true;
 }
 
+/* Under the lock, because that keeps the descriptor this connection's. What the client did not take
+ * is not kept for it either: it would stay in the kernel for minutes. */
+static void cut_now(int fd)
+{
+	struct linger at_once = {.l_onoff = 1};
+	int unsent = 0;
+
+	if (ioctl(fd, SIOCOUTQ, &unsent) == 0 && unsent > 0)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	shutdown(fd, SHUT_RDWR);
+}
+
 /* Cuts what is due. The next moment to look, or CLOCK_NEVER. */
 static uint64_t expire_locked(struct watcher *watcher, uint64_t now_us, uint64_t *ret_cut)
 	REQUIRES(watcher->lock)
@@ -98,8 +112,7 @@ static uint64_t expire_locked(struct watcher *watcher, uint64_t now_us, uint64_t
 		if (watch->deadline_us == CLOCK_NEVER)
 			continue;
 		watch->deadline_us = CLOCK_NEVER;
-		shutdown(watch->fd,
-			SHUT_RDWR); /* under the lock: it keeps the descriptor this connection's */
+		cut_now(watch->fd);
 		cut++;
 	}
 	*ret_cut = cut;

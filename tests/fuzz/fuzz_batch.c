@@ -1,5 +1,6 @@
-/* fuzz_batch.c - any bytes as a request: it is refused with a problem that renders, or every item gets its one result and the
- * document is JSON with the results in order; all memory is given back. The input is also what the upstreams answer. */
+/* fuzz_batch.c - any bytes as a request: it is refused with a problem that renders, or every item
+ * gets its one result and the document is JSON with the results in order; all memory is given back.
+ * The input is also what the upstreams answer. */
 #include <stdlib.h>
 
 #include "batch/scan.h"
@@ -21,7 +22,8 @@ static void check_result(struct span result, size_t index)
 
 	snprintf(text, sizeof text, "%zu", index);
 	scan_begin(&walk, result);
-	fail_unless(scan_next(&walk, &member) && scan_name_is(member.name, "index") && span_equals(member.value, text));
+	fail_unless(scan_next(&walk, &member) && scan_name_is(member.name, "index") &&
+		    span_equals(member.value, text));
 	fail_unless(scan_next(&walk, &member) && scan_name_is(member.name, "id"));
 	fail_unless(scan_next(&walk, &member) && scan_name_is(member.name, "success"));
 }
@@ -42,26 +44,31 @@ static void check_document(struct kit *kit, size_t step)
 	while (scan_next(&results, &member))
 		check_result(member.value, count++);
 	batch_summary(kit->batch, &summary);
-	fail_unless(summary.total == count && summary.succeeded + summary.failed == count && kit->reported == count);
+	fail_unless(summary.total == count && summary.succeeded + summary.failed == count &&
+		    kit->reported == count);
 	mem_free(text);
 }
 
 static void end_calls(const unsigned char *data, size_t size)
 {
-	static const char *const types[] = {"application/json", "text/plain", NULL, "application/problem+json; x=y"};
+	static const char *const types[] = {
+		"application/json", "text/plain", NULL, "application/problem+json; x=y"};
 
 	for (size_t i = 0; i < fakepool.count; i++) {
 		const struct request *request = &fakepool.calls[i]->request;
 
-		fail_unless(request->url.text && request->header_count >= 1 && request->timeout_us >= 1000);
+		fail_unless(request->url.text && request->header_count >= 1 &&
+			    request->timeout_us >= 1000);
 		for (size_t k = 0; k < request->header_count; k++)
 			fail_unless(!strpbrk(request->headers[k], "\r\n"));
 		if (i % 5 == 4) {
 			fakepool_fail(fakepool.calls[i], ITEM_CONNECT_FAILED, REASON_NONE);
 			continue;
 		}
-		fakepool_answer(fakepool.calls[i], (struct fakepool_answer){i % 3 ? 503 : 200, types[i % 4], (const char *)data,
-			size, "server: x\nset-cookie: a\nset-cookie: b\n"});
+		fakepool_answer(
+			fakepool.calls[i], (struct fakepool_answer){i % 3 ? 503 : 200, types[i % 4],
+						   (const char *)data, size,
+						   "server: x\nset-cookie: a\nset-cookie: b\n"});
 	}
 }
 

@@ -1,5 +1,5 @@
-/* fuzz_scan.c - the scanner against jansson: the same verdict on every text but for the listed differences, and every cut it
- * makes in a proved text is a proved text again. */
+/* fuzz_scan.c - the scanner against jansson: the same verdict on every text but for the listed
+ * differences, and every cut it makes in a proved text is a proved text again. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

@@ -65,7 +65,7 @@ class Net(world.Case):
             seen = collections.Counter(r["target"] for r in self.fault.asked("/echo"))
             self.assertEqual([t for t, count in seen.items() if count > 1], [])
             good = [r for r in results if r["success"]]
-            self.assertGreaterEqual(len(good), 24 if percent == 5 else 8)
+            self.assertGreaterEqual(len(good), 24 if percent == 5 else 8, [r for r in results if not r["success"]])
             for n, result in enumerate(results):
                 if result["success"]:
                     self.assertEqual(result["body"]["query"], "n=%d" % n)

@@ -22,7 +22,7 @@ ZONE = {
     "example.com": {"A": [PUBLIC]}, "xn--n3h.example": {"A": [PUBLIC]}, "exa_mple.com": {"A": [PUBLIC]}, "other.test": {"A": [OTHER]},
     "six.test": {"AAAA": [PUBLIC6]}, "both.test": {"A": [PUBLIC], "AAAA": [PUBLIC6]}, "multi.test": {"A": ["8.8.8.8", "169.254.169.254"]},
     "multi2.test": {"A": ["169.254.169.254", PUBLIC]}, "mixed6.test": {"A": [PUBLIC], "AAAA": ["::1"]}, "v6b.test": {"AAAA": ["64:ff9b::a00:1"]},
-    "mapped.test": {"AAAA": ["::ffff:" + PUBLIC]}, "none.test": {"rcode": "NXDOMAIN"}, "cname.test": {"CNAME": "localhost"},
+    "mapped.test": {"AAAA": ["::ffff:" + PUBLIC]}, "none.test": {"rcode": "NXDOMAIN"}, "cname.test": {"CNAME": "localhost"}, "localhost": {"A": ["127.0.0.1"]},
     "cname2.test": {"CNAME": "db.internal"}, "db.internal": {"A": [PUBLIC]}, "chain.test": {"CNAME": "example.com"},
     "loop.test": {"CNAME": "loop.test"}, "self.test": {"A": [OWN]}, "loopback.test": {"A": ["127.0.0.1"]}, "zero.test": {"A": ["0.0.0.0"]},
     "servfail.test": {"rcode": "SERVFAIL"}, "refused.test": {"rcode": "REFUSED"}, "silent.test": {"drop": True}, "empty.test": {},
@@ -40,7 +40,9 @@ table inet t {
   chain out {
     type filter hook output priority 0;
     tcp flags & (syn | ack) == syn tcp dport != { %s } counter name syns
-    meta l4proto udp udp dport != 53 udp sport != 53 counter name stray
+    udp dport 53 accept
+    udp sport 53 accept
+    meta l4proto udp counter name stray
   }
 }
 """
@@ -207,7 +209,7 @@ class Rows(Targets):
         self.assertEqual(operator, 2)
 
     def test_the_two_rows_about_endpoints_wait_for_endpoints(self):
-        """Nothing serves named endpoints yet: a configuration with one must not start, so that no row is passed by silence."""
+        # nothing serves named endpoints yet: a configuration with one must not start, so that no row is passed by silence
         path = world.write_config(self.folder, {"endpoints": {"a": {"url": "http://example.com/"}}}, "endpoints.yaml")
         self.assertEqual(world.run_tool("check", "--config", path)[0], 2)
 

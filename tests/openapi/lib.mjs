@@ -26,6 +26,7 @@ const STARTED_WITHIN_MS = 60_000;
 // The document's own schemas, compiled where they stand; strict about words that mean nothing.
 const ajv = new Ajv({strict: true, strictTypes: false, strictRequired: false, allErrors: true});
 addFormats(ajv);
+ajv.addVocabulary(Object.keys(openapi)); // the root is no schema, but the schemas' references go through it
 ajv.addSchema(openapi, 'openapi');
 const compiled = new Map();
 const escapePointer = (name) => name.replace(/~/g, '~0').replace(/\//g, '~1');
@@ -134,6 +135,12 @@ export function makeKey() {
     return {key, sha256: createHash('sha256').update(key).digest('hex')};
 }
 
+// What a failed test left behind must not keep this process from ending.
+const running = new Set();
+export function endAll() {
+    for (const child of running) child.kill('SIGKILL');
+}
+
 // The real server on a free port. `config` is merged over what each test needs; JSON is YAML.
 export async function startServer(config = {}) {
     const folder = mkdtempSync(path.join(tmpdir(), 'batchgate-openapi-'));
@@ -146,6 +153,8 @@ export async function startServer(config = {}) {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('BATCHGATE_')));
     const child = spawn(binary, ['serve', '--config', file], {stdio: ['ignore', 'ignore', 'pipe'], env});
     const ended = new Promise((give) => child.on('close', (code, signal) => give({code, signal})));
+    running.add(child);
+    ended.then(() => running.delete(child));
     const server = {child, lines: [], port: 0};
 
     const listening = new Promise((give, fail) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test, {after, before} from 'node:test';
 import {
-    assertDocumented, assertValid, check, closedPort, documentText, makeKey, openapi, operations, postBatch, raw, request,
+    assertDocumented, assertValid, check, closedPort, documentText, endAll, makeKey, openapi, operations, postBatch, raw, request,
     schema, seen, startServer, startUpstream,
 } from './lib.mjs';
 
@@ -18,8 +18,12 @@ before(async () => {
     });
 });
 after(async () => {
-    await server.stop();
-    await upstream.stop();
+    try {
+        await server.stop();
+        await upstream.stop();
+    } finally {
+        endAll();
+    }
 });
 
 async function results(batch, on = server) {
@@ -256,10 +260,14 @@ test('targets.ad_hoc: false leaves no ad-hoc batches', async () => {
 });
 
 test('a budget that is used up answers 503', async () => {
-    const small = await startServer({limits: {memory: '1MiB', max_body: '8MiB'}});
-    const answer = await postBatch(small, {items: [{url: upstream.url('/echo'), body_text: 'x'.repeat(3 << 20)}]});
-    assertProblem(answer, 503, 'memory_full');
+    const small = await startServer({limits: {memory: '1MiB'}, server: {drain_timeout: '100ms'}});
+    const batch = {items: [{method: 'POST', url: upstream.url('/never'), body_text: 'x'.repeat(700_000)}]};
+    const arrived = upstream.hangs();
+    const running = postBatch(small, batch);
+    await arrived;
+    assertProblem(await postBatch(small, batch), 503, 'memory_full');
     await small.stop();
+    assert.equal((await running).value.results[0].error.code, 'cancelled');
 });
 
 test('draining: health and refusals first, then the complete answer of what was cut off', async () => {

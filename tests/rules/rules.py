@@ -244,16 +244,32 @@ def names(root):
 
 
 def symbols(root, build):
-    """an external symbol says which file it is in"""
+    """an external symbol says which file, or which type of its house, it belongs to"""
     libraries_built = [path for path in sorted(Path(build).glob("lib*.a")) if path.stem[3:] in HOUSES]
     if not libraries_built:
         yield f"{build}: no libraries were built"
     for library in libraries_built:
+        house = library.stem[3:]
         listing = subprocess.run(["nm", "-g", "--defined-only", str(library)], capture_output=True, text=True, check=True)
-        yield from foreign_symbols(library.stem[3:], listing.stdout)
+        yield from foreign_symbols(house, families(root, house), listing.stdout)
 
 
-def foreign_symbols(house, listing):
+# One word shorter than the type they are for, by custom.
+SHORT_TYPES = {"pool": {"method"}}  # enum http_method
+
+
+def families(root, house):
+    """Names of files and of types that the house's headers define; a part of a large file keeps the whole's name."""
+    found = set(SHORT_TYPES.get(house, ()))
+    for source in sources(root, (house,)):
+        found.add(source.path.stem)
+        if source.path.suffix == ".h":
+            found.update(re.findall(r"^(?:struct|enum)\s+(?:[A-Z]+\s+)?(\w+)\s*\{", "\n".join(source.code), flags=re.M))
+            found.update(re.findall(r"^struct\s+(\w+);", "\n".join(source.code), flags=re.M))
+    return found
+
+
+def foreign_symbols(house, known, listing):
     """From nm's output: a head `file.c.o:` for each object, then `address type name`."""
     stem = None
     for line in listing.splitlines():
@@ -266,8 +282,10 @@ def foreign_symbols(house, listing):
             continue
         name = fields[2]
         generated = name.startswith("embedded_")  # cmake/embed.cmake
-        if not generated and name != stem and not name.startswith((stem + "_", "_")):
-            yield f"{house}/{stem}.c: {name} is external and does not begin with {stem}_"
+        words = name.split("_")
+        heads = {"_".join(words[:count]) for count in range(1, len(words) + 1)}
+        if not generated and not name.startswith("_") and not heads & known:
+            yield f"{house}/{stem}.c: {name} is external and begins with no file or type of {house}/"
 
 
 RULES = {

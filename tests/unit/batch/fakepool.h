@@ -1,5 +1,5 @@
-/* fakepool.h - a pool that calls nobody: it keeps what it is given, and the test says when and how each call ends. It stands in
- * for pool/pool.c by defining its functions; one thread. */
+/* fakepool.h - a pool that calls nobody: it keeps what it is given, and the test says when and how
+ * each call ends. It stands in for pool/pool.c by defining its functions; one thread. */
 #ifndef TESTS_UNIT_BATCH_FAKEPOOL_H
 #define TESTS_UNIT_BATCH_FAKEPOOL_H
 #include <string.h>
@@ -27,7 +27,8 @@ static inline void fakepool_reset(void)
 	memset(&fakepool, 0, sizeof fakepool);
 }
 
-enum err_code pool_group_new(struct pool *pool, const struct pool_group_options *options, struct pool_group **ret_group, struct err *err)
+enum err_code pool_group_new(struct pool *pool, const struct pool_group_options *options,
+	struct pool_group **ret_group, struct err *err)
 {
 	struct pool_group *group;
 
@@ -44,7 +45,8 @@ enum err_code pool_group_new(struct pool *pool, const struct pool_group_options 
 	return ERR_OK;
 }
 
-enum err_code pool_submit(struct pool_group *group, struct call *const *calls, size_t count, struct err *err)
+enum err_code pool_submit(
+	struct pool_group *group, struct call *const *calls, size_t count, struct err *err)
 {
 	(void)err;
 	if (fakepool.submit_code != ERR_OK)
@@ -98,10 +100,12 @@ static inline void fakepool_answer(struct call *call, struct fakepool_answer ans
 	buf_init(&outcome->headers, SIZE_MAX / 2);
 	if (answer.headers && buf_adds(&outcome->headers, answer.headers) != ERR_OK)
 		buf_free(&outcome->headers);
-	outcome->content_type = answer.content_type ? mem_copy(answer.content_type, strlen(answer.content_type)) : NULL;
+	outcome->content_type = answer.content_type
+					? mem_copy(answer.content_type, strlen(answer.content_type))
+					: NULL;
 	if (answer.status < 200 || answer.status > 299)
-		call_fail(call, ITEM_UPSTREAM_STATUS, REASON_NONE, answer.status >= 500, "%s answered %u", call->request.url.host,
-			answer.status);
+		call_fail(call, ITEM_UPSTREAM_STATUS, REASON_NONE, answer.status >= 500,
+			"%s answered %u", call->request.url.host, answer.status);
 	fakepool_end(call);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "batch/batch.h"
+#include "common/clock.h"
 #include "tests/unit/batch/fakepool.h"
 
 struct kit {
@@ -65,10 +66,12 @@ static inline void kit_free(struct kit *kit)
 	mem_free(kit->config);
 }
 
-static inline enum err_code kit_parse_bytes(struct kit *kit, const char *text, size_t len, const char *traceparent)
+static inline enum err_code kit_parse_bytes(
+	struct kit *kit, const char *text, size_t len, const char *traceparent)
 {
 	struct batch_env env = {kit->config, kit->guard, NULL, &kit->budget};
-	struct batch_input input = {mem_copy(text, len), len, 0, "req-1", traceparent, traceparent ? "k=v" : NULL, kit->caller};
+	struct batch_input input = {mem_copy(text, len), len, 0, "req-1", traceparent,
+		traceparent ? "k=v" : NULL, kit->caller};
 
 	kit_drop_batch(kit);
 	if (!input.body)
@@ -96,7 +99,8 @@ static inline void kit_item(void *self, const struct batch_item_report *report)
 	kit->reported++;
 	kit->reported_failed += report->code != ITEM_OK;
 	REQUIRE((report->message == NULL) == (report->code == ITEM_OK));
-	snprintf(kit->last_message, sizeof kit->last_message, "%s", report->message ? report->message : "");
+	snprintf(kit->last_message, sizeof kit->last_message, "%s",
+		report->message ? report->message : "");
 	snprintf(kit->last_host, sizeof kit->last_host, "%s", report->host ? report->host : "");
 	snprintf(kit->last_id, sizeof kit->last_id, "%.*s", (int)report->id.len, report->id.ptr);
 	if (report->index < sizeof kit->codes / sizeof *kit->codes)

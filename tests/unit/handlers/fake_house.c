@@ -92,6 +92,11 @@ const struct http_request *exchange_request(const struct exchange *ex)
 	return &ex->request;
 }
 
+enum problem_code exchange_problem(const struct exchange *ex)
+{
+	return ex->problem;
+}
+
 const char *exchange_header(const struct exchange *ex, const char *name)
 {
 	for (size_t i = 0; ex->header_names[i]; i++)

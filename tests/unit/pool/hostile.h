@@ -2,6 +2,7 @@
 #ifndef TESTS_POOL_HOSTILE_H
 #define TESTS_POOL_HOSTILE_H
 #include <check.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +99,8 @@ static inline FILE *hostile_open(void)
 	FILE *file;
 
 	ck_assert_ptr_nonnull(slash);
-	snprintf(path, sizeof path, "%.*s/../../data/hostile.tsv", (int)(slash - __FILE__), __FILE__);
+	snprintf(path, sizeof path, "%.*s/../../data/hostile.tsv", (int)(slash - __FILE__),
+		__FILE__);
 	file = fopen(path, "r");
 	ck_assert_msg(file != NULL, "cannot open %s", path);
 	return file;

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "hostile.h"
 #include "pool/field.h"
@@ -30,14 +31,15 @@ START_TEST(every_header_of_the_hostile_list_gets_its_verdict)
 	unsigned count = 0;
 
 	for (; hostile_next(file, "header", &row); count++) {
-		/* names that an endpoint sets itself are refused where endpoints are known, not here */
+		/* names that an endpoint sets itself are refused where endpoints are known, not
+		 * here */
 		const char *note = strstr(row.input, " (item on an operator endpoint");
 		bool denied = strncmp(row.expected, "deny:", 5) == 0 && !note;
 		const char *got = code_reason_text(
 			check_line(row.input, note ? (size_t)(note - row.input) : row.input_len));
 
-		ck_assert_msg(strcmp(denied ? row.expected + 5 : "", got) == 0, "line %u: %s: expected %s, got %s",
-			row.line, row.input, row.expected, got);
+		ck_assert_msg(strcmp(denied ? row.expected + 5 : "", got) == 0,
+			"line %u: %s: expected %s, got %s", row.line, row.input, row.expected, got);
 	}
 	ck_assert_uint_ge(count, 25);
 	fclose(file);
@@ -112,7 +114,8 @@ static const struct {
 
 START_TEST(names_are_tokens_and_values_hold_no_controls)
 {
-	ck_assert_str_eq(code_reason_text(check_line(lines[_i].line, strlen(lines[_i].line))), lines[_i].reason);
+	ck_assert_str_eq(code_reason_text(check_line(lines[_i].line, strlen(lines[_i].line))),
+		lines[_i].reason);
 }
 END_TEST
 
@@ -131,10 +134,13 @@ START_TEST(a_field_has_at_most_8_kib)
 	static char bytes[FIELD_MAX_BYTES + 1];
 
 	memset(bytes, 'a', sizeof bytes);
-	ck_assert_int_eq(field_check(SPAN("ab"), (struct span){bytes, FIELD_MAX_BYTES - 2}), REASON_NONE);
-	ck_assert_int_eq(field_check(SPAN("ab"), (struct span){bytes, FIELD_MAX_BYTES - 1}), REASON_HEADER_TOO_LARGE);
+	ck_assert_int_eq(
+		field_check(SPAN("ab"), (struct span){bytes, FIELD_MAX_BYTES - 2}), REASON_NONE);
+	ck_assert_int_eq(field_check(SPAN("ab"), (struct span){bytes, FIELD_MAX_BYTES - 1}),
+		REASON_HEADER_TOO_LARGE);
 	ck_assert_int_eq(field_check((struct span){bytes, FIELD_MAX_BYTES}, SPAN("")), REASON_NONE);
-	ck_assert_int_eq(field_check((struct span){bytes, FIELD_MAX_BYTES + 1}, SPAN("")), REASON_HEADER_TOO_LARGE);
+	ck_assert_int_eq(field_check((struct span){bytes, FIELD_MAX_BYTES + 1}, SPAN("")),
+		REASON_HEADER_TOO_LARGE);
 }
 END_TEST
 
@@ -158,9 +164,10 @@ END_TEST
 
 START_TEST(methods_are_seven_and_upper_case)
 {
-	static const char *const good[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
-	static const char *const bad[] = {"get", "Get", "GET ", " GET", "TRACE", "CONNECT", "PROPFIND", "G", "GETX",
-		"GET /smug HTTP/1.1\r\nHost: z\r\n\r\nGET", "*"};
+	static const char *const good[] = {
+		"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+	static const char *const bad[] = {"get", "Get", "GET ", " GET", "TRACE", "CONNECT",
+		"PROPFIND", "G", "GETX", "GET /smug HTTP/1.1\r\nHost: z\r\n\r\nGET", "*"};
 	enum http_method method;
 
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -175,7 +182,8 @@ END_TEST
 
 START_TEST(all_methods_but_post_and_patch_are_idempotent)
 {
-	ck_assert(method_idempotent(HTTP_GET) && method_idempotent(HTTP_HEAD) && method_idempotent(HTTP_PUT));
+	ck_assert(method_idempotent(HTTP_GET) && method_idempotent(HTTP_HEAD) &&
+		  method_idempotent(HTTP_PUT));
 	ck_assert(method_idempotent(HTTP_DELETE) && method_idempotent(HTTP_OPTIONS));
 	ck_assert(!method_idempotent(HTTP_POST) && !method_idempotent(HTTP_PATCH));
 }
@@ -309,7 +317,8 @@ int main(void)
 	tcase_add_test(tcase, white_space_around_a_value_is_trimmed);
 	tcase_add_test(tcase, methods_are_seven_and_upper_case);
 	tcase_add_test(tcase, all_methods_but_post_and_patch_are_idempotent);
-	tcase_add_loop_test(tcase, retry_after_is_seconds_or_a_date, 0, (int)(sizeof waits / sizeof *waits));
+	tcase_add_loop_test(
+		tcase, retry_after_is_seconds_or_a_date, 0, (int)(sizeof waits / sizeof *waits));
 	tcase_add_test(tcase, dates_agree_with_the_c_library_over_four_centuries);
 	tcase_add_loop_test(tcase, retry_after_ms_is_a_number_of_milliseconds, 0,
 		(int)(sizeof waits_ms / sizeof *waits_ms));

@@ -1,4 +1,5 @@
-/* test_guard.c - which targets may be called: the classes of addresses, and what the configuration changes. */
+/* test_guard.c - which targets may be called: the classes of addresses, and what the configuration
+ * changes. */
 #include <arpa/inet.h>
 #include <check.h>
 #include <ifaddrs.h>
@@ -27,8 +28,9 @@ static union url_address address_from(const char *text)
 /* The neighbour of an address: one up or one down. */
 static union url_address next_to(union url_address address, int step)
 {
-	unsigned char *bytes = address.sa.sa_family == AF_INET ? (unsigned char *)&address.v4.sin_addr
-							       : address.v6.sin6_addr.s6_addr;
+	unsigned char *bytes = address.sa.sa_family == AF_INET
+				       ? (unsigned char *)&address.v4.sin_addr
+				       : address.v6.sin6_addr.s6_addr;
 	int at = address.sa.sa_family == AF_INET ? 3 : 15;
 
 	for (; at >= 0; at--) {
@@ -71,43 +73,66 @@ static const struct {
 	{"::1", "::1", GUARD_LOOPBACK, GUARD_SPECIAL, GUARD_SPECIAL},
 	{"::2", "::a9fd:ffff", GUARD_SPECIAL, GUARD_LOOPBACK, GUARD_LINK_LOCAL},
 	{"::ffff:0:0", "::ffff:a9fd:ffff", GUARD_SPECIAL, GUARD_SPECIAL, GUARD_LINK_LOCAL},
-	{"::ffff:169.254.169.254", "::ffff:169.254.169.254", GUARD_METADATA, GUARD_LINK_LOCAL, GUARD_LINK_LOCAL},
-	{"::ffff:0:a9fe:a9fe", "::ffff:0:a9fe:a9fe", GUARD_METADATA, GUARD_LINK_LOCAL, GUARD_LINK_LOCAL},
-	{"64:ff9b::a9fe:a9fe", "64:ff9b::a9fe:a9fe", GUARD_METADATA, GUARD_LINK_LOCAL, GUARD_LINK_LOCAL},
-	{"64:ff9b:1::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", GUARD_METADATA, GUARD_LINK_LOCAL, GUARD_LINK_LOCAL},
+	{"::ffff:169.254.169.254", "::ffff:169.254.169.254", GUARD_METADATA, GUARD_LINK_LOCAL,
+		GUARD_LINK_LOCAL},
+	{"::ffff:0:a9fe:a9fe", "::ffff:0:a9fe:a9fe", GUARD_METADATA, GUARD_LINK_LOCAL,
+		GUARD_LINK_LOCAL},
+	{"64:ff9b::a9fe:a9fe", "64:ff9b::a9fe:a9fe", GUARD_METADATA, GUARD_LINK_LOCAL,
+		GUARD_LINK_LOCAL},
+	{"64:ff9b:1::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", GUARD_METADATA, GUARD_LINK_LOCAL,
+		GUARD_LINK_LOCAL},
 	{"64:ff9b::808:808", "64:ff9b::808:808", GUARD_SPECIAL, GUARD_SPECIAL, GUARD_SPECIAL},
 	{"100::", "100::ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_SPECIAL, GUARD_SPECIAL},
-	{"100:0:0:1::", "100:0:0:1:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_SPECIAL, GUARD_SPECIAL},
+	{"100:0:0:1::", "100:0:0:1:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_SPECIAL,
+		GUARD_SPECIAL},
 	{"2000::", "2000::ffff", GUARD_PUBLIC, GUARD_SPECIAL, GUARD_PUBLIC},
-	{"2001::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_PUBLIC, GUARD_PUBLIC},
-	{"2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_PUBLIC, GUARD_PUBLIC},
-	{"2002::", "2002:a9fd:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_PUBLIC, GUARD_LINK_LOCAL},
-	{"2002:a9fe:a9fe::", "2002:a9fe:a9fe:ffff:ffff:ffff:ffff:ffff", GUARD_METADATA, GUARD_LINK_LOCAL,
+	{"2001::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_PUBLIC,
+		GUARD_PUBLIC},
+	{"2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_PUBLIC,
+		GUARD_PUBLIC},
+	{"2002::", "2002:a9fd:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_PUBLIC,
 		GUARD_LINK_LOCAL},
-	{"2002:a9ff::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_LINK_LOCAL, GUARD_PUBLIC},
-	{"2600:1f00::5efe:0:0", "2600:1f00::5efe:a9fd:ffff", GUARD_SPECIAL, GUARD_PUBLIC, GUARD_LINK_LOCAL},
-	{"2600:1f00::5efe:a9ff:0", "2600:1f00::5efe:ffff:ffff", GUARD_SPECIAL, GUARD_LINK_LOCAL, GUARD_PUBLIC},
-	{"2600::200:5efe:808:808", "2600::200:5efe:808:808", GUARD_SPECIAL, GUARD_SPECIAL, GUARD_SPECIAL},
-	{"2600::100:5efe:808:808", "2600::100:5efe:808:808", GUARD_PUBLIC, GUARD_PUBLIC, GUARD_PUBLIC},
-	{"2620:4f:8000::", "2620:4f:8000:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_PUBLIC, GUARD_PUBLIC},
-	{"3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_PUBLIC, GUARD_PUBLIC},
-	{"3fff:1000::", "3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_PUBLIC, GUARD_SPECIAL, GUARD_SPECIAL},
+	{"2002:a9fe:a9fe::", "2002:a9fe:a9fe:ffff:ffff:ffff:ffff:ffff", GUARD_METADATA,
+		GUARD_LINK_LOCAL, GUARD_LINK_LOCAL},
+	{"2002:a9ff::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_LINK_LOCAL,
+		GUARD_PUBLIC},
+	{"2600:1f00::5efe:0:0", "2600:1f00::5efe:a9fd:ffff", GUARD_SPECIAL, GUARD_PUBLIC,
+		GUARD_LINK_LOCAL},
+	{"2600:1f00::5efe:a9ff:0", "2600:1f00::5efe:ffff:ffff", GUARD_SPECIAL, GUARD_LINK_LOCAL,
+		GUARD_PUBLIC},
+	{"2600::200:5efe:808:808", "2600::200:5efe:808:808", GUARD_SPECIAL, GUARD_SPECIAL,
+		GUARD_SPECIAL},
+	{"2600::100:5efe:808:808", "2600::100:5efe:808:808", GUARD_PUBLIC, GUARD_PUBLIC,
+		GUARD_PUBLIC},
+	{"2620:4f:8000::", "2620:4f:8000:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_PUBLIC,
+		GUARD_PUBLIC},
+	{"3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_PUBLIC,
+		GUARD_PUBLIC},
+	{"3fff:1000::", "3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_PUBLIC, GUARD_SPECIAL,
+		GUARD_SPECIAL},
 	{"4000::", "4000::", GUARD_SPECIAL, GUARD_PUBLIC, GUARD_SPECIAL},
-	{"5f00::", "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_SPECIAL, GUARD_SPECIAL},
+	{"5f00::", "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_SPECIAL,
+		GUARD_SPECIAL},
 	{"fc00::", "fc00::ffff", GUARD_PRIVATE, GUARD_SPECIAL, GUARD_PRIVATE},
-	{"fd00:ec2::", "fd00:ec2:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_METADATA, GUARD_PRIVATE, GUARD_PRIVATE},
+	{"fd00:ec2::", "fd00:ec2:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_METADATA, GUARD_PRIVATE,
+		GUARD_PRIVATE},
 	{"fd20:ce::254", "fd20:ce::254", GUARD_METADATA, GUARD_PRIVATE, GUARD_PRIVATE},
 	{"fd00:42::42", "fd00:42::42", GUARD_METADATA, GUARD_PRIVATE, GUARD_PRIVATE},
 	{"fd00:c1::a9fe:a9fe", "fd00:c1::a9fe:a9fe", GUARD_METADATA, GUARD_PRIVATE, GUARD_PRIVATE},
-	{"fdff::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_PRIVATE, GUARD_PRIVATE, GUARD_SPECIAL},
-	{"fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_LINK_LOCAL, GUARD_SPECIAL, GUARD_SPECIAL},
-	{"fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_LINK_LOCAL, GUARD_SPECIAL},
-	{"ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_SPECIAL, NO_CLASS},
+	{"fdff::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_PRIVATE, GUARD_PRIVATE,
+		GUARD_SPECIAL},
+	{"fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_LINK_LOCAL, GUARD_SPECIAL,
+		GUARD_SPECIAL},
+	{"fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_LINK_LOCAL,
+		GUARD_SPECIAL},
+	{"ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", GUARD_SPECIAL, GUARD_SPECIAL,
+		NO_CLASS},
 };
 
 START_TEST(each_block_of_addresses_has_its_class_to_the_last_address)
 {
-	union url_address first = address_from(blocks[_i].first), last = address_from(blocks[_i].last), near;
+	union url_address first = address_from(blocks[_i].first),
+			  last = address_from(blocks[_i].last), near;
 
 	ck_assert_int_eq(guard_classify(&first.sa), (enum guard_class)blocks[_i].class);
 	ck_assert_int_eq(guard_classify(&last.sa), (enum guard_class)blocks[_i].class);
@@ -146,8 +171,8 @@ static struct config_strings list_of(const char *csv, char *copy, char **items)
 
 enum flags { NOT_PUBLIC = 1, ALLOW_PRIVATE = 2 };
 
-static enum err_code make(const char *allow, const char *deny, unsigned flags, struct guard **ret_guard,
-	struct err *err)
+static enum err_code make(const char *allow, const char *deny, unsigned flags,
+	struct guard **ret_guard, struct err *err)
 {
 	char allow_text[512], deny_text[512], *allow_items[32], *deny_items[32];
 	uint16_t ports[] = {80, 443};
@@ -187,13 +212,16 @@ static const struct {
 	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "::1", OK},
 	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "fd00::1", OK},
 	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "8.8.8.8", OK},
-	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "169.254.169.254", ADDRESS},
+	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "169.254.169.254",
+		ADDRESS},
 	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "169.254.1.1", ADDRESS},
 	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "fe80::1", ADDRESS},
 	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "fd00:ec2::254", ADDRESS},
-	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "100.100.100.200", ADDRESS},
+	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "100.100.100.200",
+		ADDRESS},
 	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "168.63.129.16", ADDRESS},
-	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "::ffff:10.0.0.1", ADDRESS},
+	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "::ffff:10.0.0.1",
+		ADDRESS},
 	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "0.0.0.0", ADDRESS},
 	{"users.internal:8080", "", 0, "http://users.internal:8080/", OK, "224.0.0.1", ADDRESS},
 	{"users.internal:8080", "", 0, "http://users.internal/", HOST, "10.0.0.1", ADDRESS},
@@ -209,11 +237,13 @@ static const struct {
 	{"localhost:9000", "", 0, "http://localhost:9000/", OK, "127.0.0.1", OK},
 	/* a suffix */
 	{"*.svc.cluster.local:8080", "", 0, "http://a.svc.cluster.local:8080/", OK, "10.1.1.1", OK},
-	{"*.svc.cluster.local:8080", "", 0, "http://a.b.svc.cluster.local:8080/", OK, "10.1.1.1", OK},
+	{"*.svc.cluster.local:8080", "", 0, "http://a.b.svc.cluster.local:8080/", OK, "10.1.1.1",
+		OK},
 	{"*.svc.cluster.local:8080", "", 0, "http://svc.cluster.local:8080/", PORT, NULL, NULL},
 	{"*.svc.cluster.local:80", "", 0, "http://svc.cluster.local/", HOST, NULL, NULL},
 	{"*.svc.cluster.local:80", "", 0, "http://xsvc.cluster.local/", HOST, NULL, NULL},
-	{"*.svc.cluster.local:80", "", 0, "http://a.svc.cluster.local.evil.example/", OK, "10.1.1.1", ADDRESS},
+	{"*.svc.cluster.local:80", "", 0, "http://a.svc.cluster.local.evil.example/", OK,
+		"10.1.1.1", ADDRESS},
 	/* networks */
 	{"10.2.0.0/16:9000", "", 0, "http://10.2.3.4:9000/", OK, NULL, NULL},
 	{"10.2.0.0/16:9000", "", 0, "http://10.1.255.255:9000/", PORT, NULL, NULL},
@@ -274,11 +304,13 @@ static const struct {
 	{"10.2.0.0/16:9000", "10.2.1.0/24", 0, "http://10.2.1.1:9000/", ADDRESS, NULL, NULL},
 	{"10.2.0.0/16:9000", "10.2.1.0/24", 0, "http://10.2.2.1:9000/", OK, NULL, NULL},
 	{"10.2.1.1:9000", "10.2.1.1", 0, "http://10.2.1.1:9000/", ADDRESS, NULL, NULL},
-	{"users.internal:8080", "10.0.0.0/8", 0, "http://users.internal:8080/", OK, "10.0.0.1", ADDRESS},
+	{"users.internal:8080", "10.0.0.0/8", 0, "http://users.internal:8080/", OK, "10.0.0.1",
+		ADDRESS},
 	{"users.internal:8080", "*.internal", 0, "http://users.internal:8080/", HOST, NULL, NULL},
 	{"[::ffff:10.0.0.1]", "10.0.0.0/8", 0, "http://[::ffff:10.0.0.1]/", ADDRESS, NULL, NULL},
 	{"", "[2606::/16]", 0, "http://[2606::1]/", ADDRESS, NULL, NULL},
-	/* allow_private lifts host, address and port rules, but not deny, link-local and metadata */
+	/* allow_private lifts host, address and port rules, but not deny, link-local and metadata
+	 */
 	{"", "", ALLOW_PRIVATE, "http://localhost:9000/", OK, "127.0.0.1", OK},
 	{"", "", ALLOW_PRIVATE, "http://127.0.0.1:9000/", OK, NULL, NULL},
 	{"", "", ALLOW_PRIVATE, "http://[::1]:1/", OK, NULL, NULL},
@@ -331,8 +363,9 @@ START_TEST(allow_and_deny_mean_what_the_contract_says)
 	struct url url = parsed(policies[_i].url);
 	union url_address address;
 
-	ck_assert_msg(make(policies[_i].allow, policies[_i].deny, policies[_i].flags, &guard, &err) == ERR_OK, "%s",
-		err.detail);
+	ck_assert_msg(make(policies[_i].allow, policies[_i].deny, policies[_i].flags, &guard,
+			      &err) == ERR_OK,
+		"%s", err.detail);
 	ck_assert_str_eq(code_reason_text(guard_check_url(guard, &url)), policies[_i].verdict);
 	if (policies[_i].address) {
 		address = address_from(policies[_i].address);
@@ -348,18 +381,23 @@ START_TEST(an_address_of_an_interface_is_denied_with_our_port_only)
 {
 	struct guard *guard = NULL;
 	struct ifaddrs *list = NULL;
-	struct url ours = parsed("http://x.example:8099/"), other = parsed("http://x.example:8098/");
+	struct url ours = parsed("http://x.example:8099/"),
+		   other = parsed("http://x.example:8098/");
 	unsigned count = 0;
 
-	ck_assert_int_eq(make("[::/0]:8099, 0.0.0.0/0:8099", "", ALLOW_PRIVATE, &guard, NULL), ERR_OK);
+	ck_assert_int_eq(
+		make("[::/0]:8099, 0.0.0.0/0:8099", "", ALLOW_PRIVATE, &guard, NULL), ERR_OK);
 	ck_assert_int_eq(getifaddrs(&list), 0);
 	for (const struct ifaddrs *at = list; at; at = at->ifa_next) {
-		if (!at->ifa_addr || (at->ifa_addr->sa_family != AF_INET && at->ifa_addr->sa_family != AF_INET6))
+		if (!at->ifa_addr ||
+			(at->ifa_addr->sa_family != AF_INET && at->ifa_addr->sa_family != AF_INET6))
 			continue;
 		count++;
-		ck_assert_int_eq(guard_check_address(guard, &ours, at->ifa_addr), REASON_ADDRESS_DENIED);
+		ck_assert_int_eq(
+			guard_check_address(guard, &ours, at->ifa_addr), REASON_ADDRESS_DENIED);
 		if (guard_classify(at->ifa_addr) != GUARD_LINK_LOCAL)
-			ck_assert_int_eq(guard_check_address(guard, &other, at->ifa_addr), REASON_NONE);
+			ck_assert_int_eq(
+				guard_check_address(guard, &other, at->ifa_addr), REASON_NONE);
 	}
 	ck_assert_uint_gt(count, 0);
 	freeifaddrs(list);
@@ -375,8 +413,10 @@ START_TEST(an_unknown_family_is_never_connected_to)
 	struct guard *guard = NULL;
 	struct url url = parsed("http://x.example/");
 
-	ck_assert_int_eq(make("x.example, 0.0.0.0/0, [::/0]", "", ALLOW_PRIVATE, &guard, NULL), ERR_OK);
-	ck_assert_int_eq(guard_check_address(guard, &url, (const struct sockaddr *)&address), REASON_ADDRESS_DENIED);
+	ck_assert_int_eq(
+		make("x.example, 0.0.0.0/0, [::/0]", "", ALLOW_PRIVATE, &guard, NULL), ERR_OK);
+	ck_assert_int_eq(guard_check_address(guard, &url, (const struct sockaddr *)&address),
+		REASON_ADDRESS_DENIED);
 	url_free(&url);
 	guard_unref(guard);
 }
@@ -412,9 +452,11 @@ START_TEST(an_alias_is_judged_like_the_name_that_it_is)
 	struct guard *guard = NULL;
 	struct url url = parsed(aliases[_i].url);
 
-	ck_assert_int_eq(make(aliases[_i].allow, aliases[_i].deny, aliases[_i].flags, &guard, NULL), ERR_OK);
+	ck_assert_int_eq(
+		make(aliases[_i].allow, aliases[_i].deny, aliases[_i].flags, &guard, NULL), ERR_OK);
 	ck_assert_int_eq(guard_denies_name(guard, aliases[_i].alias), aliases[_i].denied_name);
-	ck_assert_int_eq(guard_denies_alias(guard, &url, aliases[_i].alias), aliases[_i].denied_alias);
+	ck_assert_int_eq(
+		guard_denies_alias(guard, &url, aliases[_i].alias), aliases[_i].denied_alias);
 	url_free(&url);
 	guard_unref(guard);
 }
@@ -422,12 +464,14 @@ END_TEST
 
 START_TEST(an_entry_of_another_form_stops_the_start_and_is_named)
 {
-	static const char *const bad[] = {"*", "*.", "http://example.com", "example.com/", "example.com:0",
-		"example.com:65536", "example.com:080", "example.com:*", "example.com:", ":80", "exam ple", "a..b",
-		"example.com.", ".example.com", "*.*.example.com", "a.*.com", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1",
-		"10.0.0.0/08", "10.0.0.1/8", "10.0.0/8", "0x7f.1", "127.1", "*.127.0.0.1", "[::1", "[::1]8080", "[::1]:",
-		"[::1]:x", "[127.0.0.1]", "[]", "[::g]", "[fe80::1%lo]", "fd00::1/8", "[fd00::/129]", "[fd00::]/8",
-		"::1:2:3:4:5:6:7:8", "user@example.com", "xn--", "10.0.0.0/8/9", "/8", "[/8]"};
+	static const char *const bad[] = {"*", "*.", "http://example.com", "example.com/",
+		"example.com:0", "example.com:65536", "example.com:080", "example.com:*",
+		"example.com:", ":80", "exam ple", "a..b", "example.com.", ".example.com",
+		"*.*.example.com", "a.*.com", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1",
+		"10.0.0.0/08", "10.0.0.1/8", "10.0.0/8", "0x7f.1", "127.1", "*.127.0.0.1", "[::1",
+		"[::1]8080", "[::1]:", "[::1]:x", "[127.0.0.1]", "[]", "[::g]", "[fe80::1%lo]",
+		"fd00::1/8", "[fd00::/129]", "[fd00::]/8", "::1:2:3:4:5:6:7:8", "user@example.com",
+		"xn--", "10.0.0.0/8/9", "/8", "[/8]"};
 	struct guard *guard = NULL;
 	struct err err;
 
@@ -437,7 +481,8 @@ START_TEST(an_entry_of_another_form_stops_the_start_and_is_named)
 		struct config config = {.targets = {.allow = {.items = items, .count = 1}}};
 
 		strcpy(entry, bad[i]);
-		ck_assert_msg(guard_new(&config, 0, &guard, &err) == ERR_INVALID, "%s was taken", bad[i]);
+		ck_assert_msg(
+			guard_new(&config, 0, &guard, &err) == ERR_INVALID, "%s was taken", bad[i]);
 		ck_assert_ptr_nonnull(strstr(err.detail, bad[i]));
 		ck_assert_ptr_nonnull(strstr(err.detail, "targets.allow"));
 		ck_assert_ptr_null(guard);

@@ -1,9 +1,17 @@
-/* test_sched_random.c - thousands of random schedules: whatever happens, every call comes back once, no bound is passed and
- * nothing is left waiting that could start. A failure
- * names its loop of worlds (random:name:N); SCHED_LOOP=N runs that one again. */
+/* test_sched_random.c - thousands of random schedules: whatever happens, every call comes back
+ * once, no bound is passed and nothing is left waiting that could start. A failure names its loop
+ * of worlds (random:name:N); SCHED_LOOP=N runs that one again. */
 #include "tests/unit/pool/fakeworld.h"
 
-enum { WORLDS = 3000, WORLDS_A_LOOP = 50, CALLERS = 3, GROUPS = 8, ORIGINS = 4, CALLS = 150, OPERATIONS = 120 };
+enum {
+	WORLDS = 3000,
+	WORLDS_A_LOOP = 50,
+	CALLERS = 3,
+	GROUPS = 8,
+	ORIGINS = 4,
+	CALLS = 150,
+	OPERATIONS = 120
+};
 
 static uint64_t state;
 
@@ -96,13 +104,13 @@ static void do_submit(struct place *place)
 		fakes[i] = random_call(place);
 	mem_fail_at(chance(10) ? 1 + below(20) : 0);
 	code = world_submit(&place->world, group, fakes, count);
-	ck_assert(code == ERR_OK || code == ERR_BUSY || (code == ERR_NOMEM && mem_failed()));
+	MUST(code == ERR_OK || code == ERR_BUSY || (code == ERR_NOMEM && mem_failed()));
 	mem_fail_at(0);
 	if (code != ERR_OK)
-		ck_assert_uint_eq(world_stats(&place->world).queued, before);
+		MUST(world_stats(&place->world).queued == before);
 	if (code == ERR_NOMEM) {
 		code = world_submit(&place->world, group, fakes, count);
-		ck_assert_int_eq(code, ERR_OK);
+		MUST(code == ERR_OK);
 	} else if (code == ERR_BUSY) {
 		for (size_t i = 0; i < count; i++)
 			fakes[i]->starts = SIZE_MAX; /* it will never be called */
@@ -118,7 +126,7 @@ static void do_group(struct place *place)
 		return;
 	mem_fail_at(chance(10) ? 1 + below(4) : 0);
 	code = world_group_try(&place->world, group, random_options(place));
-	ck_assert(code == ERR_OK || mem_failed());
+	MUST(code == ERR_OK || mem_failed());
 	mem_fail_at(0);
 	sched_check(place->world.sched);
 	place->group_count += code == ERR_OK;
@@ -126,7 +134,8 @@ static void do_group(struct place *place)
 
 static void do_cancel(struct place *place)
 {
-	static const enum pool_cancel whys[] = {POOL_STOP_ON_ERROR, POOL_CLIENT_GONE, POOL_JOB_CANCELLED};
+	static const enum pool_cancel whys[] = {
+		POOL_STOP_ON_ERROR, POOL_CLIENT_GONE, POOL_JOB_CANCELLED};
 	struct fake_group *group = open_group(place);
 
 	if (group)
@@ -162,21 +171,24 @@ static void check_nothing_waits_in_vain(struct place *place)
 	for (size_t i = 0; i < world->call_count; i++) {
 		struct fake_call *fake = world->calls[i];
 		struct fake_group *group = fake->group;
-		const struct fake_origin *origin = world_origin(world, call_url(&fake->call)->origin);
+		const struct fake_origin *origin =
+			world_origin(world, call_url(&fake->call)->origin);
 		double tokens;
 
-		if (!group || fake->returns || fake->flies_to || fake->call.sched.state != CALL_QUEUED)
+		if (!group || fake->returns || fake->flies_to ||
+			fake->call.sched.state != CALL_QUEUED)
 			continue;
-		tokens = group->tokens + (double)(world->now_us - group->tokens_at_us) / 1e6 * group->options.rate_per_s;
-		ck_assert_msg(group->flying >= group->options.concurrency ||
-				(group->options.rate_per_s > 0 && tokens < 1 + 3e-6 * group->options.rate_per_s) ||
-				origin->flying >= origin->limit,
-			"call %zu could start and does not", fake->number);
+		tokens = group->tokens + (double)(world->now_us - group->tokens_at_us) / 1e6 *
+						 group->options.rate_per_s;
+		MUST(group->flying >= group->options.concurrency ||
+			(group->options.rate_per_s > 0 &&
+				tokens < 1 + 3e-6 * group->options.rate_per_s) ||
+			origin->flying >= origin->limit);
 	}
 }
 
-/* Starts since the last look were allowed: not of a cancelled group (but for what stop_on_error lets finish), not past the
- * batch's clock, in the order of submission within a run. */
+/* Starts since the last look were allowed: not of a cancelled group (but for what stop_on_error
+ * lets finish), not past the batch's clock, in the order of submission within a run. */
 static void check_starts(struct place *place, size_t from)
 {
 	struct fake_world *world = &place->world;
@@ -185,18 +197,17 @@ static void check_starts(struct place *place, size_t from)
 		struct fake_call *fake = world->starts[i];
 
 		ck_assert(fake->group->cancelled == POOL_RUNNING ||
-			(fake->group->cancelled == POOL_STOP_ON_ERROR && fake->starts > 1));
-		ck_assert_uint_lt(world->now_us, fake->group->options.deadline_us);
+			  (fake->group->cancelled == POOL_STOP_ON_ERROR && fake->starts > 1));
+		MUST(world->now_us < fake->group->options.deadline_us);
 		if (fake->starts > 1) {
-			ck_assert_uint_lt(world->now_us, fake->call.deadline_us);
+			MUST(world->now_us < fake->call.deadline_us);
 			continue;
 		}
 		for (size_t j = 0; j < world->call_count; j++) {
 			struct fake_call *other = world->calls[j];
 
-			ck_assert_msg(other->group != fake->group || other->home != fake->home ||
-					other->number > fake->number || other->starts || other->returns,
-				"call %zu went before call %zu", fake->number, other->number);
+			MUST(other->group != fake->group || other->home != fake->home ||
+				other->number > fake->number || other->starts || other->returns);
 		}
 	}
 }
@@ -225,11 +236,11 @@ static void move_on(struct place *place)
 	check_starts(place, from);
 	check_nothing_waits_in_vain(place);
 	stats = world_stats(world);
-	ck_assert_uint_eq(stats.in_flight, world->flying);
-	ck_assert_uint_eq(stats.in_flight + stats.queued, world->submitted - world->returned);
+	MUST(stats.in_flight == world->flying);
+	MUST(stats.in_flight + stats.queued == world->submitted - world->returned);
 	next = world_next_us(world);
 	if (world->flying == 0 && stats.queued > 0)
-		ck_assert(next > world->now_us && next != CLOCK_NEVER);
+		MUST(next > world->now_us && next != CLOCK_NEVER);
 	if (next == CLOCK_NEVER)
 		return;
 	mem_fail_at(chance(3) ? 1 + below(3) : 0);
@@ -288,7 +299,7 @@ static void run_world(uint64_t seed)
 			world_close(world, &place->groups[i]);
 	}
 	for (size_t i = 0; world->returned < world->submitted; i++) {
-		ck_assert_msg(i < 100000, "%zu calls are stuck", world->submitted - world->returned);
+		MUST(i < 100000);
 		move_on(place);
 	}
 	world_free(world);
@@ -315,7 +326,8 @@ int main(void)
 
 	suite_add_tcase(suite, tcase);
 	tcase_set_timeout(tcase, 280);
-	tcase_add_loop_test(tcase, whatever_happens_every_call_comes_back_once_and_no_bound_is_passed, first, last);
+	tcase_add_loop_test(tcase,
+		whatever_happens_every_call_comes_back_once_and_no_bound_is_passed, first, last);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

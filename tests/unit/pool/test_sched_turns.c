@@ -1,4 +1,5 @@
-/* test_sched_turns.c - whose turn it is: callers, then their batches, then a batch's upstreams; no one starves. */
+/* test_sched_turns.c - whose turn it is: callers, then their batches, then a batch's upstreams; no
+ * one starves. */
 #include "tests/unit/pool/fakeworld.h"
 
 static struct fake_world world;
@@ -104,7 +105,8 @@ START_TEST(a_batch_takes_turns_between_its_upstreams)
 	world_close(&world, &group);
 	world_run(&world);
 	for (size_t i = 0; i < 6; i++)
-		ck_assert_str_eq(world.starts[i]->home->name, i % 2 ? "http://b:80" : "http://a:80");
+		ck_assert_str_eq(
+			world.starts[i]->home->name, i % 2 ? "http://b:80" : "http://a:80");
 	finish();
 }
 END_TEST
@@ -132,7 +134,8 @@ START_TEST(a_batch_of_3_beside_one_of_10000_takes_twice_its_time_at_most)
 }
 END_TEST
 
-/* 100 batches of one caller and one of another, where what is scarce is the pool (`limit` large) or the upstream. */
+/* 100 batches of one caller and one of another, where what is scarce is the pool (`limit` large) or
+ * the upstream. */
 static void check_one_beside_a_hundred(size_t max_in_flight, unsigned limit)
 {
 	struct fake_group hundred[100], one;
@@ -169,7 +172,8 @@ START_TEST(a_caller_with_one_batch_does_not_wait_for_a_hundred_of_another_at_a_f
 }
 END_TEST
 
-/* While calls of others come and take the room first, those that wait must not lose their places: each batch advances. */
+/* While calls of others come and take the room first, those that wait must not lose their places:
+ * each batch advances. */
 START_TEST(every_batch_that_waits_for_a_full_upstream_gets_its_share_beside_newcomers)
 {
 	struct fake_group waiting[10], newcomers[400];
@@ -199,7 +203,8 @@ START_TEST(every_batch_that_waits_for_a_full_upstream_gets_its_share_beside_newc
 }
 END_TEST
 
-/* Room at the upstream comes together with newcomers whose turn is first: it still goes to the one who waited longest. */
+/* Room at the upstream comes together with newcomers whose turn is first: it still goes to the one
+ * who waited longest. */
 START_TEST(newcomers_do_not_take_the_room_that_somebody_waited_for)
 {
 	struct pool_group_options one_at_a_time = world_options(NULL);
@@ -226,7 +231,8 @@ START_TEST(newcomers_do_not_take_the_room_that_somebody_waited_for)
 }
 END_TEST
 
-/* The pool is full of others when the upstream gets room: those who come before there is a place do not get it. */
+/* The pool is full of others when the upstream gets room: those who come before there is a place do
+ * not get it. */
 START_TEST(room_is_kept_for_the_one_it_was_promised_to_until_the_pool_has_a_place)
 {
 	struct fake_group waiting, other, newcomer;
@@ -307,15 +313,18 @@ START_TEST(a_retried_call_goes_before_the_others_of_its_run)
 	begin(1);
 	world_group(&world, &group, world_options(ann));
 	fakes = world_submit_many(&world, &group, "http://a:80", 5, 10 * MS);
-	fakes[0]->steps[0] = (struct fake_step){
-		.takes_us = 10 * MS, .code = ITEM_UPSTREAM_STATUS, .again = true, .wait_us = 15 * MS};
+	fakes[0]->steps[0] = (struct fake_step){.takes_us = 10 * MS,
+		.code = ITEM_UPSTREAM_STATUS,
+		.again = true,
+		.wait_us = 15 * MS};
 	fakes[0]->steps[1] = (struct fake_step){.takes_us = 10 * MS};
 	fakes[0]->step_count = 2;
 	world_close(&world, &group);
 	world_run(&world);
 	ck_assert_uint_eq(world.starts[0]->number, 0);
 	ck_assert_uint_eq(world.starts[1]->number, 1);
-	ck_assert_uint_eq(world.starts[2]->number, 2); /* it began at 20 ms, before the wait was over */
+	ck_assert_uint_eq(
+		world.starts[2]->number, 2); /* it began at 20 ms, before the wait was over */
 	ck_assert_uint_eq(world.starts[3]->number, 0);
 	ck_assert_uint_eq(world.starts[4]->number, 3);
 	finish();
@@ -336,11 +345,15 @@ int main(void)
 	tcase_add_test(tcase, two_keys_of_one_name_are_one_caller);
 	tcase_add_test(tcase, a_batch_takes_turns_between_its_upstreams);
 	tcase_add_test(tcase, a_batch_of_3_beside_one_of_10000_takes_twice_its_time_at_most);
-	tcase_add_test(tcase, a_caller_with_one_batch_does_not_wait_for_a_hundred_of_another_in_a_full_pool);
-	tcase_add_test(tcase, a_caller_with_one_batch_does_not_wait_for_a_hundred_of_another_at_a_full_upstream);
-	tcase_add_test(tcase, every_batch_that_waits_for_a_full_upstream_gets_its_share_beside_newcomers);
+	tcase_add_test(tcase,
+		a_caller_with_one_batch_does_not_wait_for_a_hundred_of_another_in_a_full_pool);
+	tcase_add_test(tcase,
+		a_caller_with_one_batch_does_not_wait_for_a_hundred_of_another_at_a_full_upstream);
+	tcase_add_test(
+		tcase, every_batch_that_waits_for_a_full_upstream_gets_its_share_beside_newcomers);
 	tcase_add_test(tcase, newcomers_do_not_take_the_room_that_somebody_waited_for);
-	tcase_add_test(tcase, room_is_kept_for_the_one_it_was_promised_to_until_the_pool_has_a_place);
+	tcase_add_test(
+		tcase, room_is_kept_for_the_one_it_was_promised_to_until_the_pool_has_a_place);
 	tcase_add_test(tcase, an_upstream_that_never_answers_holds_its_bound_while_others_flow);
 	tcase_add_test(tcase, a_slow_host_leaves_the_pool_to_other_callers);
 	tcase_add_test(tcase, a_retried_call_goes_before_the_others_of_its_run);

@@ -22,7 +22,8 @@ static enum item_reason parse(const char *text, struct url *ret_url)
 static struct guard *default_guard(void)
 {
 	uint16_t ports[] = {80, 443};
-	struct config config = {.targets = {.public_addresses = true, .ports = ports, .port_count = 2}};
+	struct config config = {
+		.targets = {.public_addresses = true, .ports = ports, .port_count = 2}};
 	struct guard *guard = NULL;
 
 	ck_assert_int_eq(guard_new(&config, 8080, &guard, NULL), ERR_OK);
@@ -50,11 +51,12 @@ START_TEST(every_url_of_the_hostile_list_gets_its_verdict)
 	unsigned count = 0;
 
 	for (; hostile_next(file, "url", &row); count++) {
-		const char *expected = strcmp(row.expected, "allow") == 0 ? "" : row.expected + strlen("deny:");
+		const char *expected =
+			strcmp(row.expected, "allow") == 0 ? "" : row.expected + strlen("deny:");
 		const char *got = verdict(guard, (struct span){row.input, row.input_len});
 
-		ck_assert_msg(strcmp(expected, got) == 0, "line %u: %s: expected %s, got %s", row.line, row.input,
-			row.expected, got);
+		ck_assert_msg(strcmp(expected, got) == 0, "line %u: %s: expected %s, got %s",
+			row.line, row.input, row.expected, got);
 	}
 	ck_assert_uint_ge(count, 120);
 	fclose(file);
@@ -232,17 +234,19 @@ START_TEST(unlisted_variants_get_the_verdict_of_their_kind)
 	struct guard *guard = default_guard();
 	const char *got = verdict(guard, span_of(variants[_i].text));
 
-	ck_assert_msg(strcmp(got, variants[_i].reason) == 0, "%s: expected \"%s\", got \"%s\"", variants[_i].text,
-		variants[_i].reason, got);
+	ck_assert_msg(strcmp(got, variants[_i].reason) == 0, "%s: expected \"%s\", got \"%s\"",
+		variants[_i].text, variants[_i].reason, got);
 	guard_unref(guard);
 }
 END_TEST
 
 START_TEST(no_byte_outside_the_printable_ones_passes_anywhere)
 {
-	static const char *const around[][2] = {{"", "http://example.com/"}, {"ht", "tp://example.com/"},
-		{"http://exam", "ple.com/"}, {"http://example.com:8", "0/"}, {"http://example.com/a", "b"},
-		{"http://example.com/?a", "b"}, {"http://example.com/#a", "b"}, {"http://example.com/", ""}};
+	static const char *const around[][2] = {{"", "http://example.com/"},
+		{"ht", "tp://example.com/"}, {"http://exam", "ple.com/"},
+		{"http://example.com:8", "0/"}, {"http://example.com/a", "b"},
+		{"http://example.com/?a", "b"}, {"http://example.com/#a", "b"},
+		{"http://example.com/", ""}};
 	struct url url = {0};
 	char text[64];
 	bool nomem;
@@ -251,9 +255,11 @@ START_TEST(no_byte_outside_the_printable_ones_passes_anywhere)
 		if (c > 0x20 && c < 0x7F && !strchr("\\\"<>^{|}`", (int)c))
 			continue;
 		for (size_t i = 0; i < sizeof around / sizeof *around; i++) {
-			int len = snprintf(text, sizeof text, "%s%c%s", around[i][0], (int)c, around[i][1]);
+			int len = snprintf(
+				text, sizeof text, "%s%c%s", around[i][0], (int)c, around[i][1]);
 
-			ck_assert_int_eq(url_parse((struct span){text, (size_t)len}, nothing, &url, &nomem),
+			ck_assert_int_eq(
+				url_parse((struct span){text, (size_t)len}, nothing, &url, &nomem),
 				REASON_URL_INVALID);
 		}
 	}
@@ -265,17 +271,23 @@ static const struct {
 	const char *from, *query, *text, *host, *origin;
 } spellings[] = {
 	{"HTTP://ExAmple.COM", "", "http://example.com/", "example.com", "http://example.com:80"},
-	{"http://example.com:80/", "", "http://example.com/", "example.com", "http://example.com:80"},
-	{"http://example.com:443/", "", "http://example.com:443/", "example.com", "http://example.com:443"},
-	{"https://example.com:443", "", "https://example.com/", "example.com", "https://example.com:443"},
-	{"https://example.com:?a", "", "https://example.com/?a", "example.com", "https://example.com:443"},
-	{"http://example.com:65535/", "", "http://example.com:65535/", "example.com", "http://example.com:65535"},
+	{"http://example.com:80/", "", "http://example.com/", "example.com",
+		"http://example.com:80"},
+	{"http://example.com:443/", "", "http://example.com:443/", "example.com",
+		"http://example.com:443"},
+	{"https://example.com:443", "", "https://example.com/", "example.com",
+		"https://example.com:443"},
+	{"https://example.com:?a", "", "https://example.com/?a", "example.com",
+		"https://example.com:443"},
+	{"http://example.com:65535/", "", "http://example.com:65535/", "example.com",
+		"http://example.com:65535"},
 	{"http://[2606:4700:0:0:0:0:0:00A]:81", "", "http://[2606:4700::a]:81/", "2606:4700::a",
 		"http://[2606:4700::a]:81"},
 	{"http://8.8.8.8/", "", "http://8.8.8.8/", "8.8.8.8", "http://8.8.8.8:80"},
 	{"http://e.com/a/../b/./c//d?x=/../#frag", "", "http://e.com/a/../b/./c//d?x=/../", "e.com",
 		"http://e.com:80"},
-	{"http://e.com/%2e%2E/%00?%zz", "", "http://e.com/%2e%2E/%00?%zz", "e.com", "http://e.com:80"},
+	{"http://e.com/%2e%2E/%00?%zz", "", "http://e.com/%2e%2E/%00?%zz", "e.com",
+		"http://e.com:80"},
 	{"http://e.com/?", "", "http://e.com/?", "e.com", "http://e.com:80"},
 	{"http://e.com/a", "x=1&y=%20", "http://e.com/a?x=1&y=%20", "e.com", "http://e.com:80"},
 	{"http://e.com?a=1", "x=1", "http://e.com/?a=1&x=1", "e.com", "http://e.com:80"},
@@ -291,7 +303,8 @@ START_TEST(a_url_has_one_spelling_and_keeps_path_and_query_byte_for_byte)
 	struct url url = {0}, again = {0};
 	bool nomem;
 
-	ck_assert_int_eq(url_parse(span_of(spellings[_i].from), span_of(spellings[_i].query), &url, &nomem),
+	ck_assert_int_eq(
+		url_parse(span_of(spellings[_i].from), span_of(spellings[_i].query), &url, &nomem),
 		REASON_NONE);
 	ck_assert_str_eq(url.text, spellings[_i].text);
 	ck_assert_str_eq(url.host, spellings[_i].host);
@@ -335,20 +348,26 @@ START_TEST(lengths_are_bounded_also_after_the_query_is_appended)
 
 	memset(text, 'a', 2 * URL_MAX_BYTES);
 	memcpy(text, "http://example.com/", start);
-	ck_assert_int_eq(url_parse((struct span){text, URL_MAX_BYTES}, nothing, &url, &nomem), REASON_NONE);
+	ck_assert_int_eq(
+		url_parse((struct span){text, URL_MAX_BYTES}, nothing, &url, &nomem), REASON_NONE);
 	ck_assert_uint_eq(strlen(url.text), URL_MAX_BYTES);
 	url_free(&url);
 	ck_assert_int_eq(url_parse((struct span){text, URL_MAX_BYTES + 1}, nothing, &url, &nomem),
 		REASON_URL_INVALID);
-	ck_assert_int_eq(url_parse((struct span){text, URL_MAX_BYTES - 4}, SPAN("x=1"), &url, &nomem), REASON_NONE);
+	ck_assert_int_eq(
+		url_parse((struct span){text, URL_MAX_BYTES - 4}, SPAN("x=1"), &url, &nomem),
+		REASON_NONE);
 	ck_assert_uint_eq(strlen(url.text), URL_MAX_BYTES);
 	url_free(&url);
-	ck_assert_int_eq(url_parse((struct span){text, URL_MAX_BYTES - 3}, SPAN("x=1"), &url, &nomem),
+	ck_assert_int_eq(
+		url_parse((struct span){text, URL_MAX_BYTES - 3}, SPAN("x=1"), &url, &nomem),
 		REASON_URL_INVALID);
-	ck_assert_int_eq(url_parse(SPAN("http://e.com/"), (struct span){text + start, URL_MAX_BYTES + 1}, &url, &nomem),
+	ck_assert_int_eq(url_parse(SPAN("http://e.com/"),
+				 (struct span){text + start, URL_MAX_BYTES + 1}, &url, &nomem),
 		REASON_URL_INVALID);
 	text[URL_MAX_BYTES - 1] = '#'; /* a fragment counts as written */
-	ck_assert_int_eq(url_parse((struct span){text, URL_MAX_BYTES}, nothing, &url, &nomem), REASON_NONE);
+	ck_assert_int_eq(
+		url_parse((struct span){text, URL_MAX_BYTES}, nothing, &url, &nomem), REASON_NONE);
 	ck_assert_uint_eq(strlen(url.text), URL_MAX_BYTES - 1);
 	url_free(&url);
 	free(text);
@@ -381,7 +400,8 @@ START_TEST(a_query_that_could_change_the_url_is_refused)
 	bool nomem;
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		ck_assert_int_eq(url_parse(SPAN("http://example.com/"), span_of(bad[i]), &url, &nomem),
+		ck_assert_int_eq(
+			url_parse(SPAN("http://example.com/"), span_of(bad[i]), &url, &nomem),
 			REASON_URL_INVALID);
 }
 END_TEST
@@ -457,7 +477,8 @@ START_TEST(a_redirect_goes_through_the_same_gate)
 	ck_assert_int_eq(parse(hops[_i].base, &base), REASON_NONE);
 	reason = url_follow(&base, span_of(hops[_i].location), &url, &nomem);
 	ck_assert(!nomem);
-	ck_assert_msg(strcmp(reason == REASON_NONE ? url.text : code_reason_text(reason), hops[_i].text) == 0,
+	ck_assert_msg(strcmp(reason == REASON_NONE ? url.text : code_reason_text(reason),
+			      hops[_i].text) == 0,
 		"%s + %s: expected %s, got %s", hops[_i].base, hops[_i].location, hops[_i].text,
 		reason == REASON_NONE ? url.text : code_reason_text(reason));
 	url_free(&base);
@@ -473,13 +494,17 @@ START_TEST(a_location_longer_than_a_url_is_refused)
 
 	memset(text, 'a', 2 * URL_MAX_BYTES);
 	ck_assert_int_eq(parse("http://e.com/", &base), REASON_NONE);
-	ck_assert_int_eq(url_follow(&base, (struct span){text, URL_MAX_BYTES + 1}, &url, &nomem), REASON_URL_INVALID);
-	ck_assert_int_eq(url_follow(&base, (struct span){text, URL_MAX_BYTES}, &url, &nomem), REASON_URL_INVALID);
+	ck_assert_int_eq(url_follow(&base, (struct span){text, URL_MAX_BYTES + 1}, &url, &nomem),
+		REASON_URL_INVALID);
+	ck_assert_int_eq(url_follow(&base, (struct span){text, URL_MAX_BYTES}, &url, &nomem),
+		REASON_URL_INVALID);
 	memset(text, '\xc3', URL_MAX_BYTES); /* thrice as long once encoded */
-	ck_assert_int_eq(url_follow(&base, (struct span){text, URL_MAX_BYTES}, &url, &nomem), REASON_URL_INVALID);
+	ck_assert_int_eq(url_follow(&base, (struct span){text, URL_MAX_BYTES}, &url, &nomem),
+		REASON_URL_INVALID);
 	ck_assert(!nomem);
 	memset(text, 'a', URL_MAX_BYTES);
-	ck_assert_int_eq(url_follow(&base, (struct span){text, URL_MAX_BYTES - 13}, &url, &nomem), REASON_NONE);
+	ck_assert_int_eq(url_follow(&base, (struct span){text, URL_MAX_BYTES - 13}, &url, &nomem),
+		REASON_NONE);
 	ck_assert_uint_eq(strlen(url.text), URL_MAX_BYTES);
 	url_free(&base);
 	url_free(&url);
@@ -587,7 +612,8 @@ int main(void)
 	tcase_add_test(tcase, lengths_are_bounded_also_after_the_query_is_appended);
 	tcase_add_test(tcase, host_lengths_are_those_of_dns);
 	tcase_add_test(tcase, a_query_that_could_change_the_url_is_refused);
-	tcase_add_loop_test(tcase, a_redirect_goes_through_the_same_gate, 0, (int)(sizeof hops / sizeof *hops));
+	tcase_add_loop_test(
+		tcase, a_redirect_goes_through_the_same_gate, 0, (int)(sizeof hops / sizeof *hops));
 	tcase_add_test(tcase, a_location_longer_than_a_url_is_refused);
 	tcase_add_test(tcase, origins_are_the_same_by_scheme_host_and_port);
 	tcase_add_test(tcase, encoding_leaves_only_the_unreserved_bytes);

@@ -1,4 +1,5 @@
-/* test_http_server.c - the HTTP front as a client sees it: framing, the order of the checks, bodies, answers. */
+/* test_http_server.c - the HTTP front as a client sees it: framing, the order of the checks,
+ * bodies, answers. */
 #include "toys.h"
 
 static struct toys toys;
@@ -21,21 +22,45 @@ static const struct {
 	const char *bytes;
 	size_t len;
 	int status; /* 0: any, one answer */
-	enum { STAYS, CLOSES, CLOSES_SOMEHOW /* libmicrohttpd 0.9.75 refuses it itself, and writes the head of its answer twice */ } then;
+	enum {
+		STAYS,
+		CLOSES,
+		CLOSES_SOMEHOW /* libmicrohttpd 0.9.75 refuses it itself, and writes the head of its
+				  answer twice */
+	} then;
 } raw[] = {
-#define RAW(text, status, then) {text, sizeof(text) - 1, status, then}
-	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED, 400, CLOSES),
-	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 40\r\n\r\nabcd" SMUGGLED, 400, CLOSES),
-	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nabcd" SMUGGLED, 400, CLOSES),
+#define RAW(text, status, then)                      \
+	{                                            \
+		text, sizeof(text) - 1, status, then \
+	}
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: "
+	    "chunked\r\n\r\n0\r\n\r\n" SMUGGLED,
+		400, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: "
+	    "40\r\n\r\nabcd" SMUGGLED,
+		400, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: "
+	    "4\r\n\r\nabcd" SMUGGLED,
+		400, CLOSES),
 	RAW("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n", 501, CLOSES),
-	RAW("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, CLOSES),
-	RAW("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, CLOSES),
-	RAW("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\nContent-Length: 4\r\n\r\nabcd", 400, CLOSES),
-	RAW("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400, CLOSES),
-	RAW("POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, CLOSES),
-	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9223372036854775808\r\n\r\n", 413, CLOSES),
-	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n", 413, CLOSES),
-	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n", 413, CLOSES_SOMEHOW),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501,
+		CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+	    "chunked\r\n\r\n0\r\n\r\n",
+		400, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\nContent-Length: "
+	    "4\r\n\r\nabcd",
+		400, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400,
+		CLOSES),
+	RAW("POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400,
+		CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9223372036854775808\r\n\r\n", 413,
+		CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n", 413,
+		CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n", 413,
+		CLOSES_SOMEHOW),
 	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +4\r\n\r\nabcd", 400, CLOSES_SOMEHOW),
 	RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4, 4\r\n\r\nabcd", 400, CLOSES_SOMEHOW),
 	RAW("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, CLOSES),
@@ -66,10 +91,17 @@ static const struct {
 	RAW("get /ok HTTP/1.1\r\nHost: x\r\n\r\n", 405, STAYS),
 	RAW("GET /%6fk HTTP/1.1\r\nHost: x\r\n\r\n", 404, STAYS),
 	RAW("POST / HTTP/1.1\r\nHost: x\r\nExpect: zzz\r\nContent-Length: 0\r\n\r\n", 417, CLOSES),
-	RAW("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue, zzz\r\nContent-Length: 0\r\n\r\n", 417, CLOSES),
-	RAW("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n", 400, CLOSES),
-	RAW("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, CLOSES),
-	RAW("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n", 400, CLOSES),
+	RAW("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue, zzz\r\nContent-Length: 0\r\n\r\n",
+		417, CLOSES),
+	RAW("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Type: "
+	    "text/plain\r\nContent-Length: 0\r\n\r\n",
+		400, CLOSES),
+	RAW("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: "
+	    "application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+		400, CLOSES),
+	RAW("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: "
+	    "application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+		400, CLOSES),
 #undef RAW
 };
 
@@ -81,10 +113,11 @@ START_TEST(a_hostile_frame_gets_its_verdict_and_no_second_answer)
 	ck_assert(wire_write(&wire, raw[_i].bytes, raw[_i].len));
 	answer = wire_answer(&wire);
 	ck_assert_msg(answer.status != 0, "row %d: no answer", _i);
-	ck_assert_msg(raw[_i].status == 0 || answer.status == raw[_i].status, "row %d: %d instead of %d", _i, answer.status,
-		raw[_i].status);
+	ck_assert_msg(raw[_i].status == 0 || answer.status == raw[_i].status,
+		"row %d: %d instead of %d", _i, answer.status, raw[_i].status);
 	if (raw[_i].then != STAYS)
-		ck_assert_msg(wire_ends(&wire, 5000) || (wire.ended && raw[_i].then == CLOSES_SOMEHOW),
+		ck_assert_msg(
+			wire_ends(&wire, 5000) || (wire.ended && raw[_i].then == CLOSES_SOMEHOW),
 			"row %d: the connection stays, or says more", _i);
 	ck_assert_uint_eq(atomic_load(&toys.runs), 0);
 	answer_free(&answer);
@@ -115,7 +148,8 @@ END_TEST
 
 START_TEST(an_answer_carries_the_request_id_and_a_problem_names_it_too)
 {
-	struct answer answer = wire_ask(port, "GET /ok HTTP/1.1\r\nHost: x\r\nX-Request-Id: a.b-c_1\r\n\r\n");
+	struct answer answer =
+		wire_ask(port, "GET /ok HTTP/1.1\r\nHost: x\r\nX-Request-Id: a.b-c_1\r\n\r\n");
 
 	ck_assert_int_eq(answer.status, 200);
 	ck_assert_str_eq(answer.body, "hello");
@@ -139,26 +173,40 @@ static const struct {
 	int status;
 	const char *code, *field, *value; /* of the problem; a field that must be there */
 } orders[] = {
-	{"PUT /ok HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed", "Allow", "GET, HEAD, OPTIONS"},
-	{"GET /echo HTTP/1.1\r\nHost: x\r\nAccept: image/png\r\n\r\n", 405, "method_not_allowed", "Allow", "POST, OPTIONS"},
+	{"PUT /ok HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed", "Allow",
+		"GET, HEAD, OPTIONS"},
+	{"GET /echo HTTP/1.1\r\nHost: x\r\nAccept: image/png\r\n\r\n", 405, "method_not_allowed",
+		"Allow", "POST, OPTIONS"},
 	/* 503 before 406, 415 and 413; a 400 of the route's own after them */
-	{"POST /full HTTP/1.1\r\nHost: x\r\nAccept: image/png\r\nContent-Length: 0\r\n\r\n", 503, "queue_full", "Retry-After", "7"},
-	{"POST /full HTTP/1.1\r\nHost: x\r\nX-Bad: 1\r\nAccept: image/png\r\nContent-Length: 0\r\n\r\n", 406, "not_acceptable", NULL, NULL},
-	{"POST /full HTTP/1.1\r\nHost: x\r\nX-Bad: 1\r\nContent-Length: 0\r\n\r\n", 415, "unsupported_media_type", NULL, NULL},
-	{"POST /full HTTP/1.1\r\nHost: x\r\nX-Bad: 1\r\n" JSON "Content-Length: 0\r\n\r\n", 400, "invalid_request", NULL, NULL},
-	{"POST /echo HTTP/1.1\r\nHost: x\r\nAccept: image/png\r\nContent-Length: 0\r\n\r\n", 406, "not_acceptable", NULL, NULL},
-	{"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 0\r\n\r\n", 415,
-		"--json", NULL, NULL},
+	{"POST /full HTTP/1.1\r\nHost: x\r\nAccept: image/png\r\nContent-Length: 0\r\n\r\n", 503,
+		"queue_full", "Retry-After", "7"},
+	{"POST /full HTTP/1.1\r\nHost: x\r\nX-Bad: 1\r\nAccept: image/png\r\nContent-Length: "
+	 "0\r\n\r\n",
+		406, "not_acceptable", NULL, NULL},
+	{"POST /full HTTP/1.1\r\nHost: x\r\nX-Bad: 1\r\nContent-Length: 0\r\n\r\n", 415,
+		"unsupported_media_type", NULL, NULL},
+	{"POST /full HTTP/1.1\r\nHost: x\r\nX-Bad: 1\r\n" JSON "Content-Length: 0\r\n\r\n", 400,
+		"invalid_request", NULL, NULL},
+	{"POST /echo HTTP/1.1\r\nHost: x\r\nAccept: image/png\r\nContent-Length: 0\r\n\r\n", 406,
+		"not_acceptable", NULL, NULL},
+	{"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: "
+	 "application/x-www-form-urlencoded\r\nContent-Length: 0\r\n\r\n",
+		415, "--json", NULL, NULL},
 	{"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 415, "--json", NULL, NULL},
-	{"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: 0\r\n\r\n", 415, "/v1/jobs", NULL,
-		NULL},
-	{"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json; charset=latin1\r\nContent-Length: 0\r\n\r\n", 415,
-		"charset", NULL, NULL},
-	{"POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Encoding: gzip\r\nContent-Length: 0\r\n\r\n", 415, "Content-Encoding",
-		NULL, NULL},
-	{"POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 60000000\r\nExpect: 100-continue\r\n\r\n", 413,
-		"body_too_large", "Connection", "close"},
-	{"GET /admin HTTP/1.1\r\nHost: x\r\n\r\n", 200, "hello", NULL, NULL}, /* no keys: who reaches us may */
+	{"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: "
+	 "0\r\n\r\n",
+		415, "/v1/jobs", NULL, NULL},
+	{"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json; "
+	 "charset=latin1\r\nContent-Length: 0\r\n\r\n",
+		415, "charset", NULL, NULL},
+	{"POST /echo HTTP/1.1\r\nHost: x\r\n" JSON
+	 "Content-Encoding: gzip\r\nContent-Length: 0\r\n\r\n",
+		415, "Content-Encoding", NULL, NULL},
+	{"POST /echo HTTP/1.1\r\nHost: x\r\n" JSON
+	 "Content-Length: 60000000\r\nExpect: 100-continue\r\n\r\n",
+		413, "body_too_large", "Connection", "close"},
+	{"GET /admin HTTP/1.1\r\nHost: x\r\n\r\n", 200, "hello", NULL,
+		NULL}, /* no keys: who reaches us may */
 };
 
 START_TEST(a_request_fails_at_the_first_check_in_the_order_of_the_contract)
@@ -178,7 +226,8 @@ START_TEST(head_is_answered_like_get_without_the_body)
 	struct wire wire = wire_open(port);
 	struct answer answer;
 
-	wire_say(&wire, "HEAD /ok HTTP/1.1\r\nHost: x\r\n\r\nHEAD /big HTTP/1.1\r\nHost: x\r\n\r\nGET /ok HTTP/1.1\r\nHost: x\r\n\r\n");
+	wire_say(&wire, "HEAD /ok HTTP/1.1\r\nHost: x\r\n\r\nHEAD /big HTTP/1.1\r\nHost: "
+			"x\r\n\r\nGET /ok HTTP/1.1\r\nHost: x\r\n\r\n");
 	answer = wire_answer_to(&wire, true);
 	ck_assert_int_eq(answer.status, 200);
 	ck_assert_str_eq(answer_field(&answer, "Content-Length"), "5");
@@ -190,7 +239,7 @@ START_TEST(head_is_answered_like_get_without_the_body)
 	ck_assert_str_eq(answer.body, "hello");
 	answer_free(&answer);
 	wire_close(&wire);
-	ck_assert_uint_eq(atomic_load(&toys.sources), 1);
+	toys_wait_sources(&toys, 1);
 }
 END_TEST
 
@@ -199,9 +248,10 @@ START_TEST(pipelined_requests_are_answered_in_order_on_one_connection)
 	struct wire wire = wire_open(port);
 	static const char *const bodies[] = {"hello", "later", "[1]", "later", "hello"};
 
-	wire_say(&wire, "GET /ok HTTP/1.1\r\nHost: x\r\n\r\nGET /later HTTP/1.1\r\nHost: x\r\n\r\n"
-			"POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 3\r\n\r\n[1]"
-			"GET /later HTTP/1.1\r\nHost: x\r\n\r\nGET /ok HTTP/1.1\r\nHost: x\r\n\r\n");
+	wire_say(&wire,
+		"GET /ok HTTP/1.1\r\nHost: x\r\n\r\nGET /later HTTP/1.1\r\nHost: x\r\n\r\n"
+		"POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 3\r\n\r\n[1]"
+		"GET /later HTTP/1.1\r\nHost: x\r\n\r\nGET /ok HTTP/1.1\r\nHost: x\r\n\r\n");
 	for (size_t i = 0; i < 5; i++) {
 		struct answer answer = wire_answer(&wire);
 
@@ -239,7 +289,8 @@ START_TEST(a_body_arrives_whole_whether_measured_or_in_chunks)
 
 	for (size_t i = 0; i < len; i++)
 		body[i] = (char)('A' + i % 50);
-	snprintf(head, sizeof head, "POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: %zu\r\n\r\n", len);
+	snprintf(head, sizeof head,
+		"POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: %zu\r\n\r\n", len);
 	wire_say(&wire, head);
 	ck_assert(wire_write(&wire, body, len));
 	answer = wire_answer(&wire);
@@ -247,7 +298,8 @@ START_TEST(a_body_arrives_whole_whether_measured_or_in_chunks)
 	ck_assert_mem_eq(answer.body, body, len);
 	ck_assert_str_eq(answer_field(&answer, "X-Type"), "application/json");
 	answer_free(&answer);
-	wire_say(&wire, "POST /echo HTTP/1.1\r\nHost: x\r\nAccept: text/*\r\n" JSON "Transfer-Encoding: chunked\r\n\r\n");
+	wire_say(&wire, "POST /echo HTTP/1.1\r\nHost: x\r\nAccept: text/*\r\n" JSON
+			"Transfer-Encoding: chunked\r\n\r\n");
 	for (size_t size = 1; at < len; at += size, size = size * 3 + 1) {
 		if (size > len - at)
 			size = len - at;
@@ -268,7 +320,8 @@ END_TEST
 
 START_TEST(an_empty_body_is_one)
 {
-	struct answer answer = wire_ask(port, "POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 0\r\n\r\n");
+	struct answer answer = wire_ask(
+		port, "POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 0\r\n\r\n");
 
 	ck_assert_int_eq(answer.status, 200);
 	ck_assert_uint_eq(answer.len, 0);
@@ -306,13 +359,15 @@ static struct answer send_large(const char *head, size_t len, bool chunked, bool
 START_TEST(a_client_that_writes_nine_megabytes_before_it_reads_gets_to_read_its_refusal)
 {
 	bool kept;
-	struct answer answer =
-		send_large("POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 9000000\r\n\r\n", 9000000, false, &kept);
+	struct answer answer = send_large("POST /echo HTTP/1.1\r\nHost: x\r\n" JSON
+					  "Content-Length: 9000000\r\n\r\n",
+		9000000, false, &kept);
 
 	ck_assert_int_eq(answer.status, 413);
 	ck_assert(kept);
 	answer_free(&answer);
-	answer = send_large("POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n", 9000000, false, &kept);
+	answer = send_large("POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n",
+		9000000, false, &kept);
 	ck_assert_int_eq(answer.status, 404);
 	ck_assert(kept);
 	answer_free(&answer);
@@ -322,8 +377,9 @@ END_TEST
 START_TEST(a_chunked_body_is_refused_when_it_turns_out_too_large)
 {
 	bool kept;
-	struct answer answer = send_large(
-		"POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Transfer-Encoding: chunked\r\n\r\n", 9000000, true, &kept);
+	struct answer answer = send_large("POST /echo HTTP/1.1\r\nHost: x\r\n" JSON
+					  "Transfer-Encoding: chunked\r\n\r\n",
+		9000000, true, &kept);
 
 	ck_assert_int_eq(answer.status, 413);
 	ck_assert_ptr_nonnull(strstr(answer.body, "limits.max_body"));
@@ -339,13 +395,16 @@ START_TEST(a_body_that_the_memory_budget_has_no_room_for_is_refused_and_discarde
 	struct answer answer;
 
 	toys.budget.limit = 100000;
-	answer = send_large("POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 500000\r\n\r\n", 500000, false, &kept);
+	answer = send_large("POST /echo HTTP/1.1\r\nHost: x\r\n" JSON
+			    "Content-Length: 500000\r\n\r\n",
+		500000, false, &kept);
 	ck_assert_int_eq(answer.status, 503);
 	ck_assert_ptr_nonnull(strstr(answer.body, "memory_full"));
 	ck_assert_str_eq(answer_field(&answer, "Retry-After"), "1");
 	answer_free(&answer);
-	answer = send_large(
-		"POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Transfer-Encoding: chunked\r\n\r\n", 500000, true, &kept);
+	answer = send_large("POST /echo HTTP/1.1\r\nHost: x\r\n" JSON
+			    "Transfer-Encoding: chunked\r\n\r\n",
+		500000, true, &kept);
 	ck_assert_int_eq(answer.status, 503);
 	ck_assert_ptr_nonnull(strstr(answer.body, "memory_full"));
 	ck_assert(kept);
@@ -359,7 +418,8 @@ START_TEST(expect_is_answered_with_100_only_where_the_body_is_wanted)
 	struct wire wire = wire_open(port);
 	struct answer answer;
 
-	wire_say(&wire, "POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 2\r\nExpect: 100-Continue\r\n\r\n");
+	wire_say(&wire, "POST /echo HTTP/1.1\r\nHost: x\r\n" JSON
+			"Content-Length: 2\r\nExpect: 100-Continue\r\n\r\n");
 	answer = wire_answer(&wire);
 	ck_assert_int_eq(answer.status, 100);
 	answer_free(&answer);
@@ -368,7 +428,8 @@ START_TEST(expect_is_answered_with_100_only_where_the_body_is_wanted)
 	ck_assert_int_eq(answer.status, 200);
 	ck_assert_str_eq(answer.body, "{}");
 	answer_free(&answer);
-	wire_say(&wire, "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+	wire_say(&wire, "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: "
+			"100-continue\r\n\r\n");
 	answer = wire_answer(&wire);
 	ck_assert_int_eq(answer.status, 404);
 	answer_free(&answer);
@@ -399,7 +460,7 @@ START_TEST(a_source_that_cannot_go_on_cuts_the_connection)
 	struct answer answer = wire_ask(port, "GET /short HTTP/1.1\r\nHost: x\r\n\r\n");
 
 	ck_assert_int_eq(answer.status, 0);
-	ck_assert_uint_eq(atomic_load(&toys.sources), 1);
+	toys_wait_sources(&toys, 1);
 }
 END_TEST
 
@@ -410,19 +471,22 @@ static Suite *make_suite(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_set_timeout(tcase, 120);
-	tcase_add_loop_test(tcase, a_hostile_frame_gets_its_verdict_and_no_second_answer, 0, sizeof raw / sizeof raw[0]);
+	tcase_add_loop_test(tcase, a_hostile_frame_gets_its_verdict_and_no_second_answer, 0,
+		sizeof raw / sizeof raw[0]);
 	tcase_add_test(tcase, a_target_or_a_field_that_is_too_long_is_refused);
 	tcase_add_test(tcase, an_answer_carries_the_request_id_and_a_problem_names_it_too);
-	tcase_add_loop_test(
-		tcase, a_request_fails_at_the_first_check_in_the_order_of_the_contract, 0, sizeof orders / sizeof orders[0]);
+	tcase_add_loop_test(tcase, a_request_fails_at_the_first_check_in_the_order_of_the_contract,
+		0, sizeof orders / sizeof orders[0]);
 	tcase_add_test(tcase, head_is_answered_like_get_without_the_body);
 	tcase_add_test(tcase, pipelined_requests_are_answered_in_order_on_one_connection);
 	tcase_add_test(tcase, an_http_1_0_client_is_kept_only_where_it_asks);
 	tcase_add_test(tcase, a_body_arrives_whole_whether_measured_or_in_chunks);
 	tcase_add_test(tcase, an_empty_body_is_one);
-	tcase_add_test(tcase, a_client_that_writes_nine_megabytes_before_it_reads_gets_to_read_its_refusal);
+	tcase_add_test(tcase,
+		a_client_that_writes_nine_megabytes_before_it_reads_gets_to_read_its_refusal);
 	tcase_add_test(tcase, a_chunked_body_is_refused_when_it_turns_out_too_large);
-	tcase_add_test(tcase, a_body_that_the_memory_budget_has_no_room_for_is_refused_and_discarded);
+	tcase_add_test(
+		tcase, a_body_that_the_memory_budget_has_no_room_for_is_refused_and_discarded);
 	tcase_add_test(tcase, expect_is_answered_with_100_only_where_the_body_is_wanted);
 	tcase_add_test(tcase, a_large_answer_arrives_whole_from_a_source_or_a_buffer);
 	tcase_add_test(tcase, a_source_that_cannot_go_on_cuts_the_connection);

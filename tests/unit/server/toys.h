@@ -14,6 +14,7 @@ struct toy { /* an exchange that is answered later */
 	struct exchange *ex;
 	struct toys *toys;
 	struct toy *next;
+	atomic_uint refs;
 	atomic_bool answered;
 };
 
@@ -29,8 +30,9 @@ struct toys {
 	pthread_cond_t changed;
 	struct toy *queue;
 	bool closing;
-	struct exchange *held; /* by /hold, until its client goes */
-	atomic_uint gone, destroyed, sources, answered, runs;
+	struct exchange *held;       /* by /hold, until its client goes */
+	unsigned destroyed, sources; /* under the lock */
+	atomic_uint gone, answered, runs;
 	atomic_uint last_status;
 };
 
@@ -43,12 +45,21 @@ static inline void toy_gone(void *context)
 		exchange_reply(toy->ex, 200, "text/plain", "you left", 8);
 }
 
+static inline void toy_unref(struct toy *toy)
+{
+	if (atomic_fetch_sub(&toy->refs, 1) == 1)
+		free(toy);
+}
+
 static inline void toy_destroy(void *context)
 {
 	struct toy *toy = context;
 
-	atomic_fetch_add(&toy->toys->destroyed, 1);
-	free(toy);
+	pthread_mutex_lock(&toy->toys->lock);
+	toy->toys->destroyed++;
+	pthread_cond_broadcast(&toy->toys->changed);
+	pthread_mutex_unlock(&toy->toys->lock);
+	toy_unref(toy);
 }
 
 static inline struct toy *toy_attach(struct toys *toys, struct exchange *ex)
@@ -57,6 +68,7 @@ static inline struct toy *toy_attach(struct toys *toys, struct exchange *ex)
 
 	toy->ex = ex;
 	toy->toys = toys;
+	atomic_init(&toy->refs, 1);
 	exchange_attach(ex, toy, toy_gone, toy_destroy);
 	return toy;
 }
@@ -79,18 +91,21 @@ static inline void run_echo(void *service, struct exchange *ex)
 	ck_assert_ptr_nonnull(body);
 	ck_assert_int_eq(body[len], '\0');
 	ck_assert_uint_ge(charged, len);
-	exchange_set_header(ex, "X-Type", exchange_request(ex)->content_type_out);
-	exchange_reply(ex, 200, exchange_request(ex)->content_type_out, body, len);
+	if (exchange_request(ex)->content_type_out)
+		exchange_set_header(ex, "X-Type", exchange_request(ex)->content_type_out);
+	exchange_reply(ex, 200, "application/json", body, len);
 	mem_free(body);
 	mem_give(&toys->budget, charged);
 }
 
-/* Answered by another thread, as soon as it gets to it: before, while or after the connection is suspended. */
+/* Answered by another thread, as soon as it gets to it: before, while or after the connection is
+ * suspended. */
 static inline void run_later(void *service, struct exchange *ex)
 {
 	struct toys *toys = service;
 	struct toy *toy = toy_attach(toys, ex);
 
+	atomic_fetch_add(&toy->refs, 1);
 	pthread_mutex_lock(&toys->lock);
 	toy->next = toys->queue;
 	toys->queue = toy;
@@ -130,7 +145,10 @@ static inline void destroy_source(void *self)
 {
 	struct toys *toys = self;
 
-	atomic_fetch_add(&toys->sources, 1);
+	pthread_mutex_lock(&toys->lock);
+	toys->sources++;
+	pthread_cond_broadcast(&toys->changed);
+	pthread_mutex_unlock(&toys->lock);
 }
 
 static inline void run_big(void *service, struct exchange *ex)
@@ -171,21 +189,34 @@ static inline bool admit_never(void *service, struct exchange *ex, struct proble
 
 static const char *const toy_types[] = {"application/json", "text/plain", NULL};
 static const struct route toy_ok = {.method = "GET", .path = "/ok", .run = run_ok};
-static const struct route toy_health = {.method = "GET", .path = "/healthz", .health = true, .run = run_ok};
-static const struct route toy_echo = {
-	.method = "POST", .path = "/echo", .access = ROUTE_CALLER, .consumes = "application/json", .produces = toy_types, .run = run_echo};
-static const struct route toy_adhoc = {
-	.method = "POST", .path = "/adhoc", .access = ROUTE_AD_HOC, .consumes = "application/json", .run = run_echo};
-static const struct route toy_full = {.method = "POST", .path = "/full", .consumes = "application/json", .produces = toy_types,
-	.admit = admit_never, .run = run_ok};
+static const struct route toy_health = {
+	.method = "GET", .path = "/healthz", .health = true, .run = run_ok};
+static const struct route toy_echo = {.method = "POST",
+	.path = "/echo",
+	.access = ROUTE_CALLER,
+	.consumes = "application/json",
+	.produces = toy_types,
+	.run = run_echo};
+static const struct route toy_adhoc = {.method = "POST",
+	.path = "/adhoc",
+	.access = ROUTE_AD_HOC,
+	.consumes = "application/json",
+	.run = run_echo};
+static const struct route toy_full = {.method = "POST",
+	.path = "/full",
+	.consumes = "application/json",
+	.produces = toy_types,
+	.admit = admit_never,
+	.run = run_ok};
 static const struct route toy_later = {.method = "GET", .path = "/later", .run = run_later};
 static const struct route toy_hold = {.method = "GET", .path = "/hold", .run = run_hold};
 static const struct route toy_big = {.method = "GET", .path = "/big", .run = run_big};
 static const struct route toy_short = {.method = "GET", .path = "/short", .run = run_short};
 static const struct route toy_buffer = {.method = "GET", .path = "/buffer", .run = run_buffer};
-static const struct route toy_admin = {.method = "GET", .path = "/admin", .access = ROUTE_ADMIN, .run = run_ok};
-static const struct route *const toy_routes[] = {&toy_ok, &toy_health, &toy_echo, &toy_adhoc, &toy_full, &toy_later, &toy_hold,
-	&toy_big, &toy_short, &toy_buffer, &toy_admin, NULL};
+static const struct route toy_admin = {
+	.method = "GET", .path = "/admin", .access = ROUTE_ADMIN, .run = run_ok};
+static const struct route *const toy_routes[] = {&toy_ok, &toy_health, &toy_echo, &toy_adhoc,
+	&toy_full, &toy_later, &toy_hold, &toy_big, &toy_short, &toy_buffer, &toy_admin, NULL};
 
 static inline void *toy_work(void *arg)
 {
@@ -203,13 +234,15 @@ static inline void *toy_work(void *arg)
 		pthread_mutex_unlock(&toys->lock);
 		if (!atomic_exchange(&toy->answered, true))
 			exchange_reply(toy->ex, 200, "text/plain", "later", 5);
+		toy_unref(toy);
 		pthread_mutex_lock(&toys->lock);
 	}
 	pthread_mutex_unlock(&toys->lock);
 	return NULL;
 }
 
-static inline void toy_answered(void *service, const struct exchange *ex, unsigned status, uint64_t duration_us)
+static inline void toy_answered(
+	void *service, const struct exchange *ex, unsigned status, uint64_t duration_us)
 {
 	struct toys *toys = service;
 
@@ -236,23 +269,30 @@ static inline void toys_init(struct toys *toys)
 	pthread_cond_init(&toys->changed, NULL);
 }
 
-static inline void toys_add_key(struct toys *toys, const char *name, const char *key, bool ad_hoc, bool admin)
+static inline void toys_add_key(
+	struct toys *toys, const char *name, const char *key, bool ad_hoc, bool admin)
 {
 	size_t i = toys->config.auth.key_count++;
 
 	digest_sha256(key, strlen(key), toys->hashes[i]);
-	toys->keys[i] = (struct config_key){
-		.name = (char *)(uintptr_t)name, .sha256 = &toys->hashes[i], .sha256_count = 1, .ad_hoc = ad_hoc, .admin = admin};
+	toys->keys[i] = (struct config_key){.name = (char *)(uintptr_t)name,
+		.sha256 = &toys->hashes[i],
+		.sha256_count = 1,
+		.ad_hoc = ad_hoc,
+		.admin = admin};
 	toys->config.auth.keys = toys->keys;
 }
 
 static inline uint16_t toys_start(struct toys *toys)
 {
-	const struct http_server_options options = {
-		.config = &toys->config, .routes = toy_routes, .service = toys, .budget = &toys->budget, .answered = toy_answered};
+	const struct http_server_options options = {.config = &toys->config,
+		.routes = toy_routes,
+		.service = toys,
+		.budget = &toys->budget,
+		.answered = toy_answered};
 	struct err err;
 
-	toys->config.server.host = (char *)(uintptr_t)"127.0.0.1";
+	toys->config.server.host = (char *)(uintptr_t) "127.0.0.1";
 	ck_assert_int_eq(http_server_new(&options, &toys->server, &err), ERR_OK);
 	ck_assert_int_eq(http_server_start(toys->server, &err), ERR_OK);
 	ck_assert_int_eq(pthread_create(&toys->worker, NULL, toy_work, toys), 0);
@@ -287,5 +327,24 @@ static inline struct exchange *toys_held(struct toys *toys)
 	toys->held = NULL;
 	pthread_mutex_unlock(&toys->lock);
 	return ex;
+}
+
+/* Waits until so many exchanges have been let go of. */
+static inline void toys_wait_destroyed(struct toys *toys, unsigned count)
+{
+	pthread_mutex_lock(&toys->lock);
+	while (toys->destroyed < count)
+		pthread_cond_wait(&toys->changed, &toys->lock);
+	ck_assert_uint_eq(toys->destroyed, count);
+	pthread_mutex_unlock(&toys->lock);
+}
+
+static inline void toys_wait_sources(struct toys *toys, unsigned count)
+{
+	pthread_mutex_lock(&toys->lock);
+	while (toys->sources < count)
+		pthread_cond_wait(&toys->changed, &toys->lock);
+	ck_assert_uint_eq(toys->sources, count);
+	pthread_mutex_unlock(&toys->lock);
 }
 #endif

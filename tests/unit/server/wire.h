@@ -1,4 +1,5 @@
-/* wire.h - a client that writes bytes and reads answers, for the tests of the HTTP front. It waits with poll only. */
+/* wire.h - a client that writes bytes and reads answers, for the tests of the HTTP front. It waits
+ * with poll only. */
 #ifndef TESTS_UNIT_SERVER_WIRE_H
 #define TESTS_UNIT_SERVER_WIRE_H
 #include <arpa/inet.h>
@@ -35,7 +36,9 @@ struct wire {
 
 static inline struct wire wire_open(uint16_t port)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in to = {.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct wire wire = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
 
 	ck_assert_int_ge(wire.fd, 0);
@@ -71,7 +74,8 @@ static inline void wire_say(struct wire *wire, const char *text)
 	ck_assert(wire_write(wire, text, strlen(text)));
 }
 
-/* Reads once. False: nothing more comes (closed), or nothing came within `wait_ms` (then *ret_late, where given). */
+/* Reads once. False: nothing more comes (closed), or nothing came within `wait_ms` (then *ret_late,
+ * where given). */
 static inline bool wire_read(struct wire *wire, int wait_ms, bool *ret_late)
 {
 	struct pollfd in = {.fd = wire->fd, .events = POLLIN};
@@ -128,14 +132,16 @@ static inline void answer_free(struct answer *answer)
 	*answer = (struct answer){0};
 }
 
-/* The next answer; `headless` says that none of its body is sent (HEAD). Status 0 where the connection ends before. */
+/* The next answer; `headless` says that none of its body is sent (HEAD). Status 0 where the
+ * connection ends before. */
 static inline struct answer wire_answer_to(struct wire *wire, bool headless)
 {
 	struct answer answer = {0};
 	const char *end = NULL, *length;
 	bool late = false;
 
-	while (!(end = wire->in_len ? strstr(wire->in, "\r\n\r\n") : NULL) && wire_read(wire, WIRE_PATIENCE_MS, &late))
+	while (!(end = wire->in_len ? strstr(wire->in, "\r\n\r\n") : NULL) &&
+		wire_read(wire, WIRE_PATIENCE_MS, &late))
 		;
 	ck_assert_msg(!late, "no answer in time");
 	if (!end)

@@ -1,0 +1,540 @@
+/* test_sched.c - a call's life in the scheduler: bounds, clocks, retries, hops, cancelling, open groups. */
+#include "tests/unit/pool/fakeworld.h"
+
+static struct fake_world world;
+static struct caller *ann;
+static struct fake_group group;
+
+static void begin_with(size_t max_in_flight, struct pool_group_options options)
+{
+	world_init(&world, max_in_flight, 100000);
+	ann = world_caller("ann");
+	options.caller = ann;
+	world_group(&world, &group, options);
+}
+
+static void begin(void)
+{
+	begin_with(100, world_options(NULL));
+}
+
+static void finish(void)
+{
+	if (!group.closed)
+		world_close(&world, &group);
+	world_run(&world);
+	world_free(&world);
+	caller_unref(ann);
+}
+
+static void check_end(const struct fake_call *fake, enum item_code code, enum item_reason reason)
+{
+	ck_assert_uint_eq(fake->returns, 1);
+	ck_assert_int_eq(fake->call.outcome.code, code);
+	ck_assert_int_eq(fake->call.outcome.reason, reason);
+}
+
+/* The first attempt asks for another one after `wait_us`. */
+static void retry_after(struct fake_call *fake, uint64_t wait_us)
+{
+	fake->steps[0].code = ITEM_UPSTREAM_STATUS;
+	fake->steps[0].again = true;
+	fake->steps[0].wait_us = wait_us;
+	fake->steps[1] = (struct fake_step){.takes_us = 10 * MS};
+	fake->step_count = 2;
+}
+
+START_TEST(a_group_never_has_more_in_flight_than_its_concurrency)
+{
+	struct pool_group_options options = world_options(NULL);
+
+	options.concurrency = 10;
+	begin_with(100, options);
+	world_submit_many(&world, &group, "http://a:80", 100, 100 * MS);
+	world_run(&world); /* the world fails where a bound is passed */
+	ck_assert_uint_eq(world.most_flying, 10);
+	ck_assert_uint_eq(world.now_us, 1001 * SECOND);
+	finish();
+}
+END_TEST
+
+START_TEST(an_upstream_never_has_more_in_flight_than_its_bound_over_all_groups)
+{
+	struct fake_group other;
+
+	begin();
+	world_origin(&world, "http://a:80")->limit = 7;
+	world_group(&world, &other, world_options(ann));
+	world_submit_many(&world, &group, "http://a:80", 50, 10 * MS);
+	world_submit_many(&world, &other, "http://a:80", 50, 10 * MS);
+	world_run(&world);
+	ck_assert_uint_eq(world.most_flying, 7);
+	world_close(&world, &other);
+	finish();
+}
+END_TEST
+
+START_TEST(the_pool_never_has_more_in_flight_than_its_bound)
+{
+	begin_with(13, world_options(NULL));
+	world_submit_many(&world, &group, "http://a:80", 50, 10 * MS);
+	world_submit_many(&world, &group, "http://b:80", 50, 10 * MS);
+	world_run(&world);
+	ck_assert_uint_eq(world.most_flying, 13);
+	finish();
+}
+END_TEST
+
+START_TEST(a_reload_moves_the_bounds_without_touching_what_is_in_flight)
+{
+	struct fake_origin *a;
+
+	begin();
+	a = world_origin(&world, "http://a:80");
+	a->limit = 2;
+	world_submit_many(&world, &group, "http://a:80", 20, 10 * MS);
+	world_pump(&world);
+	ck_assert_uint_eq(a->flying, 2);
+	a->limit = 6;
+	sched_set_bounds(world.sched, 100, 100000);
+	world_pump(&world); /* no call has come back, none was submitted */
+	ck_assert_uint_eq(a->flying, 6);
+	a->limit = 1;
+	sched_set_bounds(world.sched, 100, 100000);
+	world_run_until(&world, world.now_us + 15 * MS);
+	ck_assert_uint_eq(a->flying, 1);
+	a->limit = 100;
+	world.max_in_flight = 3;
+	sched_set_bounds(world.sched, 3, 100000);
+	world_pump(&world);
+	ck_assert_uint_eq(world.flying, 3);
+	finish();
+}
+END_TEST
+
+START_TEST(calls_in_flight_are_counted_under_the_rule_of_their_upstream)
+{
+	size_t counts[FAKE_RULE + 1];
+
+	begin();
+	world_submit_many(&world, &group, "http://a:80", 3, 10 * MS);
+	world_submit_many(&world, &group, "http://b:80", 2, 10 * MS);
+	world_pump(&world);
+	sched_rule_counts(world.sched, counts, FAKE_RULE + 1);
+	ck_assert_uint_eq(counts[FAKE_RULE], 5);
+	ck_assert_uint_eq(counts[0], 0);
+	sched_rule_counts(world.sched, counts, 1); /* a configuration with fewer rules */
+	ck_assert_uint_eq(counts[0], 0);
+	finish();
+}
+END_TEST
+
+START_TEST(an_items_clock_starts_when_it_leaves_the_queue)
+{
+	struct fake_call *second;
+
+	begin_with(1, world_options(NULL));
+	world_submit_one(&world, &group, "http://a:80", 5 * SECOND);
+	second = world_submit_one(&world, &group, "http://a:80", 10 * MS);
+	second->call.request.timeout_us = SECOND;
+	world_run(&world);
+	ck_assert_uint_eq(second->call.submitted_us, 1000 * SECOND);
+	ck_assert_uint_eq(second->call.started_us, 1005 * SECOND);
+	ck_assert_uint_eq(second->call.deadline_us, 1006 * SECOND);
+	finish();
+}
+END_TEST
+
+START_TEST(the_batchs_clock_cuts_the_items)
+{
+	struct pool_group_options options = world_options(NULL);
+	struct fake_call *fake;
+
+	options.deadline_us = 1003 * SECOND;
+	begin_with(1, options);
+	fake = world_submit_one(&world, &group, "http://a:80", 10 * MS);
+	world_pump(&world);
+	ck_assert_uint_eq(fake->call.deadline_us, 1003 * SECOND);
+	finish();
+}
+END_TEST
+
+START_TEST(what_is_queued_when_the_batchs_clock_runs_out_ends_as_queue_timeout)
+{
+	struct pool_group_options options = world_options(NULL);
+	struct fake_call **fakes, *late;
+
+	options.deadline_us = 1000 * SECOND + 25 * MS;
+	begin_with(1, options);
+	fakes = world_submit_many(&world, &group, "http://a:80", 5, 10 * MS);
+	world_run(&world);
+	for (size_t i = 0; i < 5; i++)
+		check_end(fakes[i], i < 3 ? ITEM_OK : ITEM_TIMEOUT, i < 3 ? REASON_NONE : REASON_QUEUE);
+	ck_assert_uint_eq(fakes[4]->returned_us, options.deadline_us);
+	late = world_submit_one(&world, &group, "http://a:80", 10 * MS);
+	world_run(&world);
+	check_end(late, ITEM_TIMEOUT, REASON_QUEUE);
+	finish();
+}
+END_TEST
+
+START_TEST(what_waits_for_an_upstream_when_the_batchs_clock_runs_out_ends_as_queue_timeout)
+{
+	struct pool_group_options options = world_options(NULL);
+	struct fake_group other;
+	struct fake_call *waits, *after;
+
+	options.deadline_us = 1000 * SECOND + 25 * MS;
+	begin_with(10, options);
+	world_origin(&world, "http://a:80")->limit = 1;
+	world_group(&world, &other, world_options(ann));
+	world_submit_one(&world, &other, "http://a:80", 60 * MS);
+	world_pump(&world);
+	waits = world_submit_one(&world, &group, "http://a:80", 10 * MS);
+	world_pump(&world);
+	after = world_submit_one(&world, &other, "http://a:80", 10 * MS);
+	world_run(&world);
+	check_end(waits, ITEM_TIMEOUT, REASON_QUEUE);
+	ck_assert_uint_eq(after->begun_us, 1000 * SECOND + 60 * MS);
+	world_close(&world, &other);
+	finish();
+}
+END_TEST
+
+START_TEST(what_waits_for_a_retry_when_the_batchs_clock_runs_out_ends_as_retry_wait_timeout)
+{
+	struct pool_group_options options = world_options(NULL);
+	struct fake_call *waits, *queued;
+
+	options.deadline_us = 1000 * SECOND + 25 * MS;
+	begin_with(2, options);
+	waits = world_submit_one(&world, &group, "http://a:80", 10 * MS);
+	retry_after(waits, SECOND);
+	world_submit_one(&world, &group, "http://b:80", 40 * MS); /* the pool stays full */
+	queued = world_submit_one(&world, &group, "http://c:80", 5 * MS);
+	retry_after(queued, 0);
+	world_submit_one(&world, &group, "http://b:80", 60 * MS);
+	world_run(&world);
+	check_end(waits, ITEM_TIMEOUT, REASON_RETRY_WAIT);
+	check_end(queued, ITEM_TIMEOUT, REASON_RETRY_WAIT);
+	finish();
+}
+END_TEST
+
+START_TEST(a_retried_call_that_finds_no_slot_before_its_own_clock_ends_as_retry_wait_timeout)
+{
+	struct fake_call *fake;
+
+	begin_with(1, world_options(NULL));
+	fake = world_submit_one(&world, &group, "http://a:80", 10 * MS);
+	fake->call.request.timeout_us = 50 * MS;
+	retry_after(fake, 20 * MS);
+	world_submit_one(&world, &group, "http://b:80", SECOND);
+	world_run(&world);
+	check_end(fake, ITEM_TIMEOUT, REASON_RETRY_WAIT);
+	ck_assert_uint_eq(fake->returned_us, 1000 * SECOND + 50 * MS);
+	finish();
+}
+END_TEST
+
+START_TEST(a_waiting_retry_holds_no_slot)
+{
+	struct pool_group_options options = world_options(NULL);
+	struct fake_call *fake, *other;
+
+	options.concurrency = 1;
+	begin_with(1, options);
+	world_origin(&world, "http://a:80")->limit = 1;
+	fake = world_submit_one(&world, &group, "http://a:80", 10 * MS);
+	retry_after(fake, 100 * MS);
+	other = world_submit_one(&world, &group, "http://a:80", 80 * MS);
+	world_run_until(&world, world.now_us + 10 * MS);
+	ck_assert_ptr_nonnull(other->flies_to);
+	ck_assert_uint_eq(world_stats(&world).queued, 1);
+	world_run(&world);
+	ck_assert_uint_eq(fake->returned_us, 1000 * SECOND + 120 * MS);
+	check_end(fake, ITEM_OK, REASON_NONE);
+	finish();
+}
+END_TEST
+
+START_TEST(a_hop_to_another_origin_takes_a_slot_there)
+{
+	struct fake_call *fake;
+	struct fake_origin *b;
+
+	begin();
+	b = world_origin(&world, "http://b:80");
+	b->limit = 1;
+	world_submit_one(&world, &group, "http://b:80", 50 * MS);
+	fake = world_submit_one(&world, &group, "http://a:80", 10 * MS);
+	retry_after(fake, 0);
+	fake->steps[0].hop = b;
+	world_run_until(&world, world.now_us + 20 * MS);
+	ck_assert_uint_eq(b->flying, 1);
+	ck_assert_ptr_null(fake->flies_to); /* waits for the other one */
+	ck_assert_uint_eq(world_origin(&world, "http://a:80")->flying, 0);
+	ck_assert_uint_eq(world_stats(&world).upstreams, 1); /* nothing refers to a any more */
+	world_run_until(&world, world.now_us + 35 * MS);
+	ck_assert_ptr_eq(fake->flies_to, b);
+	finish();
+}
+END_TEST
+
+START_TEST(a_hop_without_memory_ends_as_overloaded)
+{
+	struct fake_call *fake;
+
+	begin();
+	fake = world_submit_one(&world, &group, "http://a:80", 10 * MS);
+	retry_after(fake, 0);
+	fake->steps[0].hop = world_origin(&world, "http://b:80");
+	world_pump(&world);
+	mem_fail_at(1);
+	world_run(&world);
+	mem_fail_at(0);
+	check_end(fake, ITEM_OVERLOADED, REASON_NONE);
+	finish();
+}
+END_TEST
+
+START_TEST(stop_on_error_stops_those_that_never_started_and_no_others)
+{
+	struct pool_group_options options = world_options(NULL);
+	struct fake_call **fakes, *retried;
+
+	options.stop_on_error = true;
+	options.concurrency = 3;
+	begin_with(10, options);
+	retried = world_submit_one(&world, &group, "http://a:80", 5 * MS);
+	retry_after(retried, 100 * MS);
+	fakes = world_submit_many(&world, &group, "http://a:80", 10, 20 * MS);
+	fakes[0]->steps[0].code = ITEM_CONNECT_FAILED;
+	fakes[0]->steps[0].takes_us = 10 * MS;
+	world_run(&world);
+	check_end(retried, ITEM_OK, REASON_NONE); /* had begun: its next attempt is made */
+	ck_assert_uint_eq(retried->starts, 2);
+	check_end(fakes[0], ITEM_CONNECT_FAILED, REASON_NONE);
+	check_end(fakes[1], ITEM_OK, REASON_NONE); /* was in flight */
+	check_end(fakes[2], ITEM_OK, REASON_NONE);
+	for (size_t i = 3; i < 10; i++)
+		check_end(fakes[i], ITEM_CANCELLED, REASON_STOP_ON_ERROR);
+	finish();
+}
+END_TEST
+
+START_TEST(a_call_that_fails_while_it_waits_for_its_retry_stops_the_others_too)
+{
+	struct pool_group_options options = world_options(NULL);
+	struct fake_call *failing, *after;
+
+	options.stop_on_error = true;
+	begin_with(1, options);
+	failing = world_submit_one(&world, &group, "http://a:80", 10 * MS);
+	failing->call.request.timeout_us = 50 * MS;
+	retry_after(failing, 20 * MS);
+	world_submit_one(&world, &group, "http://b:80", SECOND);
+	after = world_submit_one(&world, &group, "http://b:80", SECOND);
+	world_run(&world);
+	check_end(failing, ITEM_TIMEOUT, REASON_RETRY_WAIT);
+	check_end(after, ITEM_CANCELLED, REASON_STOP_ON_ERROR);
+	finish();
+}
+END_TEST
+
+START_TEST(cancelling_ends_the_queued_and_those_that_wait_for_a_retry)
+{
+	struct fake_call **fakes, *late;
+
+	begin_with(2, world_options(NULL));
+	fakes = world_submit_many(&world, &group, "http://a:80", 5, 10 * MS);
+	retry_after(fakes[0], SECOND);
+	fakes[1]->steps[0].takes_us = 100 * MS;
+	fakes[2]->steps[0].takes_us = 100 * MS;
+	retry_after(fakes[2], 0);
+	world_run_until(&world, world.now_us + 50 * MS);
+	world_cancel(&world, &group, POOL_CLIENT_GONE);
+	world_cancel(&world, &group, POOL_DRAIN); /* the first reason counts */
+	ck_assert_int_eq(sched_group_abort(group.handle), CALL_END_CLIENT_GONE);
+	world_collect(&world);
+	check_end(fakes[0], ITEM_CANCELLED, REASON_CLIENT_GONE);
+	check_end(fakes[3], ITEM_CANCELLED, REASON_CLIENT_GONE);
+	check_end(fakes[4], ITEM_CANCELLED, REASON_CLIENT_GONE);
+	ck_assert_uint_eq(fakes[1]->returns, 0);
+	world_run(&world);
+	check_end(fakes[1], ITEM_OK, REASON_NONE);
+	check_end(fakes[2], ITEM_CANCELLED, REASON_CLIENT_GONE); /* asked for another attempt */
+	late = world_submit_one(&world, &group, "http://a:80", MS);
+	world_run(&world);
+	check_end(late, ITEM_CANCELLED, REASON_CLIENT_GONE);
+	finish();
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_after_stop_on_error_stops_the_rest_too)
+{
+	struct fake_call *retried;
+
+	begin_with(2, world_options(NULL));
+	retried = world_submit_one(&world, &group, "http://a:80", 5 * MS);
+	retry_after(retried, SECOND);
+	world_run_until(&world, world.now_us + 10 * MS);
+	world_cancel(&world, &group, POOL_STOP_ON_ERROR);
+	ck_assert_int_eq(sched_group_abort(group.handle), CALL_END_NONE);
+	world_cancel(&world, &group, POOL_CLIENT_GONE);
+	world_collect(&world);
+	check_end(retried, ITEM_CANCELLED, REASON_CLIENT_GONE);
+	finish();
+}
+END_TEST
+
+START_TEST(cancel_all_reaches_every_group_and_those_made_later)
+{
+	struct fake_group other, later;
+	struct fake_call *queued, *born_late;
+
+	begin_with(1, world_options(NULL));
+	world_group(&world, &other, world_options(ann));
+	world_submit_one(&world, &group, "http://a:80", 10 * MS);
+	world_pump(&world);
+	world_close(&world, &group);
+	queued = world_submit_one(&world, &other, "http://a:80", 10 * MS);
+	world_close(&world, &other);
+	sched_cancel_all(world.sched, POOL_DRAIN);
+	sched_check(world.sched);
+	world_group(&world, &later, world_options(ann));
+	born_late = world_submit_one(&world, &later, "http://a:80", 10 * MS);
+	world_collect(&world);
+	check_end(queued, ITEM_CANCELLED, REASON_DRAIN);
+	check_end(born_late, ITEM_CANCELLED, REASON_DRAIN);
+	world_close(&world, &later);
+	finish();
+}
+END_TEST
+
+START_TEST(an_open_group_takes_calls_after_its_first_ones_are_over)
+{
+	begin();
+	world_submit_many(&world, &group, "http://a:80", 3, 10 * MS);
+	world_run(&world);
+	ck_assert_uint_eq(world_stats(&world).groups, 1);
+	ck_assert_uint_eq(world_stats(&world).upstreams, 0);
+	world_submit_many(&world, &group, "http://a:80", 3, 10 * MS);
+	world_run(&world);
+	world_close(&world, &group);
+	ck_assert_uint_eq(world_stats(&world).groups, 0);
+	finish();
+}
+END_TEST
+
+START_TEST(a_group_closed_before_its_last_call_ends_with_it)
+{
+	begin();
+	world_submit_many(&world, &group, "http://a:80", 3, 10 * MS);
+	world_close(&world, &group);
+	ck_assert_uint_eq(world_stats(&world).groups, 1);
+	world_run(&world);
+	ck_assert_uint_eq(world_stats(&world).groups + world_stats(&world).callers, 0);
+	finish();
+}
+END_TEST
+
+/* Room was promised to a run that cannot use it after all: the next one gets it, without any other event. */
+START_TEST(room_promised_to_a_cancelled_run_goes_to_the_next_waiter)
+{
+	struct fake_group first, second, holder;
+	struct fake_call *held, *waits;
+
+	begin_with(10, world_options(NULL));
+	world_origin(&world, "http://a:80")->limit = 1;
+	world_group(&world, &holder, world_options(ann));
+	world_group(&world, &first, world_options(ann));
+	world_group(&world, &second, world_options(ann));
+	held = world_submit_one(&world, &holder, "http://a:80", 10 * MS);
+	world_pump(&world);
+	world_submit_one(&world, &first, "http://a:80", 10 * MS);
+	world_pump(&world);
+	waits = world_submit_one(&world, &second, "http://a:80", 10 * MS);
+	world_pump(&world);
+	world_land(&world, held);
+	world_cancel(&world, &first, POOL_CLIENT_GONE); /* before anybody picked */
+	world_pump(&world);
+	ck_assert_ptr_nonnull(waits->flies_to);
+	world_close(&world, &holder);
+	world_close(&world, &first);
+	world_close(&world, &second);
+	finish();
+}
+END_TEST
+
+/* Two upstreams get room for a group that may use one of them only. */
+START_TEST(room_promised_to_a_group_that_got_blocked_goes_to_the_next_waiter)
+{
+	struct pool_group_options one = world_options(NULL);
+	struct fake_group first, second;
+	struct fake_call *at_a, *at_b;
+
+	begin_with(10, world_options(NULL));
+	world_origin(&world, "http://a:80")->limit = 1;
+	world_origin(&world, "http://b:80")->limit = 1;
+	one.caller = ann;
+	one.concurrency = 1;
+	world_group(&world, &first, one);
+	world_group(&world, &second, world_options(ann));
+	at_a = world_submit_one(&world, &group, "http://a:80", CLOCK_NEVER);
+	at_b = world_submit_one(&world, &group, "http://b:80", CLOCK_NEVER);
+	world_pump(&world);
+	world_submit_one(&world, &first, "http://a:80", SECOND);
+	world_submit_one(&world, &first, "http://b:80", SECOND);
+	world_pump(&world);
+	world_submit_one(&world, &second, "http://a:80", SECOND);
+	world_submit_one(&world, &second, "http://b:80", SECOND);
+	world_pump(&world);
+	world_land(&world, at_a);
+	world_land(&world, at_b);
+	world_pump(&world);
+	ck_assert_uint_eq(first.flying, 1);
+	ck_assert_uint_eq(second.flying, 1);
+	world_close(&world, &first);
+	world_close(&world, &second);
+	finish();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("sched");
+	TCase *tcase = tcase_create("life");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	suite_add_tcase(suite, tcase);
+	tcase_set_timeout(tcase, 120);
+	tcase_add_test(tcase, a_group_never_has_more_in_flight_than_its_concurrency);
+	tcase_add_test(tcase, an_upstream_never_has_more_in_flight_than_its_bound_over_all_groups);
+	tcase_add_test(tcase, the_pool_never_has_more_in_flight_than_its_bound);
+	tcase_add_test(tcase, a_reload_moves_the_bounds_without_touching_what_is_in_flight);
+	tcase_add_test(tcase, calls_in_flight_are_counted_under_the_rule_of_their_upstream);
+	tcase_add_test(tcase, an_items_clock_starts_when_it_leaves_the_queue);
+	tcase_add_test(tcase, the_batchs_clock_cuts_the_items);
+	tcase_add_test(tcase, what_is_queued_when_the_batchs_clock_runs_out_ends_as_queue_timeout);
+	tcase_add_test(tcase, what_waits_for_an_upstream_when_the_batchs_clock_runs_out_ends_as_queue_timeout);
+	tcase_add_test(tcase, what_waits_for_a_retry_when_the_batchs_clock_runs_out_ends_as_retry_wait_timeout);
+	tcase_add_test(tcase, a_retried_call_that_finds_no_slot_before_its_own_clock_ends_as_retry_wait_timeout);
+	tcase_add_test(tcase, a_waiting_retry_holds_no_slot);
+	tcase_add_test(tcase, a_hop_to_another_origin_takes_a_slot_there);
+	tcase_add_test(tcase, a_hop_without_memory_ends_as_overloaded);
+	tcase_add_test(tcase, stop_on_error_stops_those_that_never_started_and_no_others);
+	tcase_add_test(tcase, a_call_that_fails_while_it_waits_for_its_retry_stops_the_others_too);
+	tcase_add_test(tcase, cancelling_ends_the_queued_and_those_that_wait_for_a_retry);
+	tcase_add_test(tcase, a_client_that_leaves_after_stop_on_error_stops_the_rest_too);
+	tcase_add_test(tcase, cancel_all_reaches_every_group_and_those_made_later);
+	tcase_add_test(tcase, an_open_group_takes_calls_after_its_first_ones_are_over);
+	tcase_add_test(tcase, a_group_closed_before_its_last_call_ends_with_it);
+	tcase_add_test(tcase, room_promised_to_a_cancelled_run_goes_to_the_next_waiter);
+	tcase_add_test(tcase, room_promised_to_a_group_that_got_blocked_goes_to_the_next_waiter);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,269 @@
+/* test_http_server_state.c - the HTTP front's own state: limits, keys, reload, origins, drain,
+ * stop. */
+#include "toys.h"
+
+static struct toys toys;
+
+static void set_up(void)
+{
+	toys_init(&toys);
+}
+
+static void tear_down(void)
+{
+	toys_stop(&toys);
+}
+
+#define GET_OK "GET /ok HTTP/1.1\r\nHost: x\r\n\r\n"
+#define JSON "Content-Type: application/json\r\n"
+
+static void expect_status(struct wire *wire, int status)
+{
+	struct answer answer = wire_answer(wire);
+
+	ck_assert_int_eq(answer.status, status);
+	answer_free(&answer);
+}
+
+static void check_ask(uint16_t port, const char *request, int status)
+{
+	struct answer answer = wire_ask(port, request);
+
+	ck_assert_msg(answer.status == status, "%.70s: %d", request, answer.status);
+	if (status == 401)
+		ck_assert_str_eq(answer_field(&answer, "WWW-Authenticate"), "Bearer");
+	answer_free(&answer);
+}
+
+START_TEST(connections_past_the_limit_are_answered_with_503_and_closed)
+{
+	struct wire first, second, third;
+	struct answer answer;
+	uint16_t port;
+
+	toys.config.server.max_connections = 2;
+	port = toys_start(&toys);
+	first = wire_open(port);
+	second = wire_open(port);
+	wire_say(&first, GET_OK);
+	expect_status(&first, 200);
+	wire_say(&second, GET_OK);
+	expect_status(&second, 200);
+	third = wire_open(port);
+	wire_say(&third, GET_OK);
+	answer = wire_answer(&third);
+	ck_assert_int_eq(answer.status, 503);
+	ck_assert_ptr_nonnull(strstr(answer.body, "max_connections"));
+	ck_assert_ptr_nonnull(answer_field(&answer, "Retry-After"));
+	answer_free(&answer);
+	ck_assert(wire_ends(&third, 5000));
+	wire_close(&third);
+	third = wire_open(port);
+	wire_say(&third, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+	expect_status(&third, 200);
+	wire_close(&third);
+	wire_close(&first);
+	wire_close(&second);
+}
+END_TEST
+
+#define BEARER(key) "Authorization: Bearer " key "\r\n"
+#define POST_ECHO(fields) \
+	"POST /echo HTTP/1.1\r\nHost: x\r\n" fields JSON "Content-Length: 2\r\n\r\n{}"
+#define POST_ADHOC(fields) \
+	"POST /adhoc HTTP/1.1\r\nHost: x\r\n" fields JSON "Content-Length: 2\r\n\r\n{}"
+
+START_TEST(keys_open_what_they_may_and_nothing_else)
+{
+	uint16_t port;
+
+	toys_add_key(&toys, "team", "secret-one", false, false);
+	toys_add_key(&toys, "boss", "secret-two", true, true);
+	port = toys_start(&toys);
+	check_ask(port, POST_ECHO(""), 401);
+	check_ask(port, POST_ECHO(BEARER("wrong")), 401);
+	check_ask(port, POST_ECHO("Authorization: Basic c2VjcmV0LW9uZQ==\r\n"), 401);
+	check_ask(port, POST_ECHO("Authorization: bEARER secret-one\r\n"), 200);
+	check_ask(port, POST_ECHO(BEARER("secret-one") BEARER("secret-two")), 400);
+	check_ask(port, POST_ADHOC(BEARER("secret-one")), 403);
+	check_ask(port, POST_ADHOC(BEARER("secret-two")), 200);
+	check_ask(port, "GET /admin HTTP/1.1\r\nHost: x\r\n\r\n", 401);
+	check_ask(port, "GET /admin HTTP/1.1\r\nHost: x\r\n" BEARER("secret-one") "\r\n", 403);
+	check_ask(port, "GET /admin HTTP/1.1\r\nHost: x\r\n" BEARER("secret-two") "\r\n", 200);
+	check_ask(port, "GET /ok HTTP/1.1\r\nHost: x\r\n" BEARER("wrong") "\r\n", 200);
+	/* the key comes before the body's type, and after the path */
+	check_ask(port,
+		"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: text/html\r\nContent-Length: "
+		"2\r\n\r\n{}",
+		401);
+	check_ask(port, "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 404);
+}
+END_TEST
+
+START_TEST(a_reload_changes_keys_and_limits_for_the_requests_that_follow)
+{
+	static struct config next;
+	uint16_t port = toys_start(&toys);
+
+	check_ask(port, POST_ECHO(""), 200);
+	toys_add_key(&toys, "team", "secret-one", true, false);
+	next = toys.config;
+	atomic_init(&next.refs, 1);
+	next.limits.max_body = 1;
+	toys.config.auth.key_count = 0;
+	ck_assert_int_eq(http_server_configure(toys.server, &next), ERR_OK);
+	check_ask(port, POST_ECHO(""), 401);
+	check_ask(port, POST_ECHO(BEARER("secret-one")), 413);
+	ck_assert_int_eq(http_server_configure(toys.server, &toys.config), ERR_OK);
+	check_ask(port, POST_ECHO(""), 200);
+}
+END_TEST
+
+#define PREFLIGHT(origin)                                      \
+	"OPTIONS /echo HTTP/1.1\r\nHost: x\r\nOrigin: " origin \
+	"\r\nAccess-Control-Request-Method: POST\r\n\r\n"
+
+START_TEST(options_says_what_is_allowed_and_to_which_origin)
+{
+	struct answer answer;
+	uint16_t port;
+
+	toys.origins[0] = (char *)(uintptr_t) "https://app.example";
+	toys.config.server.cors_origins.count = 1;
+	port = toys_start(&toys);
+	answer = wire_ask(port, PREFLIGHT("https://app.example"));
+	ck_assert_int_eq(answer.status, 204);
+	ck_assert_str_eq(answer_field(&answer, "Allow"), "POST, OPTIONS");
+	ck_assert_str_eq(
+		answer_field(&answer, "Access-Control-Allow-Origin"), "https://app.example");
+	ck_assert_str_eq(answer_field(&answer, "Access-Control-Allow-Methods"), "POST, OPTIONS");
+	ck_assert_ptr_nonnull(
+		strstr(answer_field(&answer, "Access-Control-Allow-Headers"), "Authorization"));
+	ck_assert_str_eq(answer_field(&answer, "Vary"), "Origin");
+	ck_assert_ptr_nonnull(answer_field(&answer, "X-Request-Id"));
+	answer_free(&answer);
+	answer = wire_ask(port, PREFLIGHT("https://evil.example"));
+	ck_assert_int_eq(answer.status, 204);
+	ck_assert_ptr_null(answer_field(&answer, "Access-Control-Allow-Origin"));
+	ck_assert_str_eq(answer_field(&answer, "Vary"), "Origin");
+	answer_free(&answer);
+	answer = wire_ask(
+		port, "GET /nowhere HTTP/1.1\r\nHost: x\r\nOrigin: https://app.example\r\n\r\n");
+	ck_assert_int_eq(answer.status, 404);
+	ck_assert_str_eq(
+		answer_field(&answer, "Access-Control-Allow-Origin"), "https://app.example");
+	ck_assert_ptr_nonnull(
+		strstr(answer_field(&answer, "Access-Control-Expose-Headers"), "X-Request-Id"));
+	answer_free(&answer);
+}
+END_TEST
+
+START_TEST(while_draining_only_health_is_answered_and_what_runs_still_ends)
+{
+	uint16_t port = toys_start(&toys);
+	struct wire waiting = wire_open(port), kept = wire_open(port);
+	struct answer answer;
+	struct exchange *ex;
+
+	wire_say(&waiting, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	ex = toys_held(&toys);
+	wire_say(&kept, GET_OK);
+	expect_status(&kept, 200);
+	http_server_set_state(toys.server, HTTP_DRAINING);
+	wire_say(&kept, GET_OK);
+	answer = wire_answer(&kept);
+	ck_assert_int_eq(answer.status, 503);
+	ck_assert_ptr_nonnull(strstr(answer.body, "\"draining\""));
+	ck_assert_str_eq(answer_field(&answer, "Connection"), "close");
+	answer_free(&answer);
+	ck_assert(wire_ends(&kept, 5000));
+	check_ask(port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 200);
+	check_ask(port, POST_ECHO(""), 503);
+	check_ask(port, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 404);
+	exchange_reply(ex, 200, "text/plain", "at last", 7);
+	answer = wire_answer(&waiting);
+	ck_assert_str_eq(answer.body, "at last");
+	ck_assert_str_eq(answer_field(&answer, "Connection"), "close");
+	answer_free(&answer);
+	wire_close(&waiting);
+	wire_close(&kept);
+}
+END_TEST
+
+START_TEST(stopping_waits_for_answers_that_are_being_written)
+{
+	uint16_t port = toys_start(&toys);
+	struct wire wire = wire_open(port);
+	struct exchange *ex;
+	struct answer answer;
+
+	wire_say(&wire, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	ex = toys_held(&toys);
+	exchange_reply(ex, 200, "text/plain", "last words", 10);
+	http_server_stop(toys.server, 5000);
+	answer = wire_answer(&wire);
+	ck_assert_str_eq(answer.body, "last words");
+	answer_free(&answer);
+	wire_close(&wire);
+}
+END_TEST
+
+START_TEST(stopping_cuts_what_is_not_read_within_the_grace)
+{
+	uint16_t port = toys_start(&toys);
+	struct wire wire = wire_open(port);
+	struct pollfd in = {.fd = wire.fd, .events = POLLIN};
+	uint64_t start;
+
+	for (int i = 0; i < 4; i++)
+		wire_say(&wire, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+	ck_assert_int_eq(poll(&in, 1, 5000), 1);
+	start = clock_us();
+	http_server_stop(toys.server, 100);
+	ck_assert_uint_le(clock_us() - start, 5000000);
+	wire_close(&wire);
+}
+END_TEST
+
+START_TEST(every_answer_of_ours_is_reported_once)
+{
+	uint16_t port = toys_start(&toys);
+
+	check_ask(port, GET_OK, 200);
+	check_ask(port, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 404);
+	check_ask(port, "GET /ok HTTP/1.1\r\n\r\n", 400);
+	check_ask(port, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n", 200);
+	http_server_stop(toys.server, 1000);
+	ck_assert_uint_eq(atomic_load(&toys.answered), 4);
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+	Suite *suite = suite_create("http_server_state");
+	TCase *tcase = tcase_create("state");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 120);
+	tcase_add_test(tcase, connections_past_the_limit_are_answered_with_503_and_closed);
+	tcase_add_test(tcase, keys_open_what_they_may_and_nothing_else);
+	tcase_add_test(tcase, a_reload_changes_keys_and_limits_for_the_requests_that_follow);
+	tcase_add_test(tcase, options_says_what_is_allowed_and_to_which_origin);
+	tcase_add_test(tcase, while_draining_only_health_is_answered_and_what_runs_still_ends);
+	tcase_add_test(tcase, stopping_waits_for_answers_that_are_being_written);
+	tcase_add_test(tcase, stopping_cuts_what_is_not_read_within_the_grace);
+	tcase_add_test(tcase, every_answer_of_ours_is_reported_once);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(make_suite());
+	int failed;
+
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,380 @@
+/* test_http_server_time.c - the HTTP front over time: deadlines, clients that leave, many
+ * connections. */
+#include "toys.h"
+
+static struct toys toys;
+
+static void set_up(void)
+{
+	toys_init(&toys);
+}
+
+static void tear_down(void)
+{
+	toys_stop(&toys);
+}
+
+#define GET_OK "GET /ok HTTP/1.1\r\nHost: x\r\n\r\n"
+#define JSON "Content-Type: application/json\r\n"
+
+static void expect_status(struct wire *wire, int status)
+{
+	struct answer answer = wire_answer(wire);
+
+	ck_assert_int_eq(answer.status, status);
+	answer_free(&answer);
+}
+
+static void check_ask(uint16_t port, const char *request, int status)
+{
+	struct answer answer = wire_ask(port, request);
+
+	ck_assert_msg(answer.status == status, "%.70s: %d", request, answer.status);
+	if (status == 401)
+		ck_assert_str_eq(answer_field(&answer, "WWW-Authenticate"), "Bearer");
+	answer_free(&answer);
+}
+
+/* Says one byte of `text` whenever the peer has been silent for a while; the time until the peer
+ * hung up. */
+static uint64_t drip(struct wire *wire, const char *text)
+{
+	uint64_t start = clock_us();
+	struct pollfd in = {.fd = wire->fd, .events = POLLIN};
+
+	for (; *text; text++) {
+		if (!wire_write(wire, text, 1))
+			break;
+		if (poll(&in, 1, 20) != 0)
+			break;
+	}
+	ck_assert(wire_ends(wire, 5000));
+	return clock_us() - start;
+}
+
+static char *long_field(void)
+{
+	char *text = malloc(1000);
+
+	memset(text, 'a', 999);
+	text[999] = '\0';
+	memcpy(text, "GET /ok HTTP/1.1\r\nHost: x\r\nX: ", 30);
+	return text;
+}
+
+START_TEST(headers_that_drip_are_cut_at_the_deadline_although_bytes_keep_coming)
+{
+	struct wire wire, good;
+	char *slow = long_field();
+	uint64_t took;
+
+	toys.config.server.header_timeout_ms = 200;
+	wire = wire_open(toys_start(&toys));
+	took = drip(&wire, slow);
+	ck_assert_uint_ge(took, 190000);
+	ck_assert_uint_le(took, 3000000);
+	free(slow);
+	wire_close(&wire);
+	good = wire_open(http_server_port(toys.server));
+	wire_say(&good, GET_OK);
+	expect_status(&good, 200);
+	wire_close(&good);
+}
+END_TEST
+
+START_TEST(a_connection_that_says_nothing_is_cut_at_the_header_deadline)
+{
+	struct wire wire;
+
+	toys.config.server.header_timeout_ms = 150;
+	wire = wire_open(toys_start(&toys));
+	ck_assert(wire_ends(&wire, 5000));
+	wire_close(&wire);
+}
+END_TEST
+
+START_TEST(the_header_deadline_of_a_later_request_begins_with_its_request_line)
+{
+	struct wire wire;
+	char *slow = long_field();
+
+	toys.config.server.header_timeout_ms = 200;
+	wire = wire_open(toys_start(&toys));
+	for (int i = 0; i < 3; i++) {
+		wire_say(&wire, GET_OK);
+		expect_status(&wire, 200);
+	}
+	ck_assert_uint_le(drip(&wire, slow), 5000000);
+	free(slow);
+	wire_close(&wire);
+}
+END_TEST
+
+START_TEST(a_body_that_drips_is_cut_at_the_deadline_and_gives_its_memory_back)
+{
+	struct wire wire;
+
+	toys.config.server.body_timeout_ms = 200;
+	wire = wire_open(toys_start(&toys));
+	wire_say(&wire, "POST /echo HTTP/1.1\r\nHost: x\r\n" JSON "Content-Length: 900\r\n\r\n");
+	ck_assert_uint_ge(
+		drip(&wire, "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25]"),
+		190000);
+	wire_close(&wire);
+}
+END_TEST
+
+START_TEST(a_refused_body_that_drips_is_cut_too)
+{
+	struct wire wire;
+
+	toys.config.server.body_timeout_ms = 200;
+	wire = wire_open(toys_start(&toys));
+	wire_say(&wire, "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n");
+	ck_assert_uint_ge(
+		drip(&wire, "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25]"),
+		190000);
+	wire_close(&wire);
+}
+END_TEST
+
+START_TEST(an_idle_connection_is_cut_after_the_idle_time)
+{
+	struct wire wire;
+
+	toys.config.server.idle_timeout_ms = 150;
+	wire = wire_open(toys_start(&toys));
+	wire_say(&wire, GET_OK);
+	expect_status(&wire, 200);
+	ck_assert(wire_ends(&wire, 5000));
+	wire_close(&wire);
+}
+END_TEST
+
+START_TEST(a_client_that_does_not_read_is_reset)
+{
+	struct wire wire;
+	struct pollfd reset = {.events = 0};
+
+	toys.config.server.write_timeout_ms = 200;
+	wire = wire_open(toys_start(&toys));
+	for (int i = 0; i < 4; i++) /* more than the buffers of both kernels hold */
+		wire_say(&wire, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+	reset.fd = wire.fd;
+	ck_assert_int_eq(poll(&reset, 1, WIRE_PATIENCE_MS), 1);
+	ck_assert(reset.revents &
+		  POLLERR); /* not ended: the kernel keeps nothing for such a client */
+	wire_close(&wire);
+}
+END_TEST
+
+/* Time passes until the server cuts a connection that says nothing: header_timeout. */
+static void let_time_pass(uint16_t port)
+{
+	struct wire wire = wire_open(port);
+
+	ck_assert(wire_ends(&wire, 5000));
+	wire_close(&wire);
+}
+
+START_TEST(a_slow_reader_that_goes_on_reading_gets_the_whole_answer)
+{
+	struct wire wire;
+	size_t got = 0, paused = 0;
+	ssize_t len;
+	int small = 65536;
+	static char dump[65536];
+	uint16_t port;
+
+	toys.config.server.header_timeout_ms = 100;
+	toys.config.server.write_timeout_ms = 250;
+	port = toys_start(&toys);
+	wire = wire_open(port);
+	setsockopt(wire.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+	wire_say(&wire, "GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	while ((len = recv(wire.fd, dump, sizeof dump, 0)) > 0) {
+		got += (size_t)len;
+		if (got / 1000000 > paused) { /* five pauses: longer in all than write_timeout, each
+						 one shorter */
+			let_time_pass(port);
+			paused++;
+		}
+	}
+	ck_assert_uint_gt(got, TOY_BIG_BYTES);
+	wire_close(&wire);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_while_it_waits_is_noticed_at_once)
+{
+	struct wire wire = wire_open(toys_start(&toys));
+
+	wire_say(&wire, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	toys_held(&toys);
+	wire_close(&wire);
+	toys_wait_destroyed(&toys, 1);
+	ck_assert_uint_eq(atomic_load(&toys.gone), 1);
+}
+END_TEST
+
+START_TEST(a_reset_while_waiting_is_noticed_too)
+{
+	struct wire wire = wire_open(toys_start(&toys));
+	struct linger now = {.l_onoff = 1};
+
+	wire_say(&wire, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	toys_held(&toys);
+	setsockopt(wire.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	wire_close(&wire);
+	toys_wait_destroyed(&toys, 1);
+	ck_assert_uint_eq(atomic_load(&toys.gone), 1);
+}
+END_TEST
+
+START_TEST(a_half_closed_client_counts_as_gone_and_still_reads_its_answer)
+{
+	struct wire wire = wire_open(toys_start(&toys));
+	struct answer answer;
+
+	wire_say(&wire, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	toys_held(&toys);
+	ck_assert_int_eq(shutdown(wire.fd, SHUT_WR), 0);
+	answer = wire_answer(&wire);
+	ck_assert_str_eq(answer.body, "you left");
+	answer_free(&answer);
+	ck_assert(wire_ends(&wire, 5000));
+	wire_close(&wire);
+	ck_assert_uint_eq(atomic_load(&toys.gone), 1);
+}
+END_TEST
+
+START_TEST(a_client_that_half_closes_with_its_request_is_answered)
+{
+	uint16_t port = toys_start(&toys);
+	static const char *const requests[] = {GET_OK, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n",
+		"GET /later HTTP/1.1\r\nHost: x\r\n\r\n"};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct wire wire = wire_open(port), others[4];
+
+		for (size_t k = 0; k < 4;
+			k++) { /* a lone connection is treated more kindly by libmicrohttpd */
+			others[k] = wire_open(port);
+			wire_say(&others[k], GET_OK);
+			expect_status(&others[k], 200);
+		}
+		wire_say(&wire, requests[i]);
+		ck_assert_int_eq(shutdown(wire.fd, SHUT_WR), 0);
+		expect_status(&wire, 200);
+		wire_close(&wire);
+		for (size_t k = 0; k < 4; k++)
+			wire_close(&others[k]);
+	}
+}
+END_TEST
+
+START_TEST(gone_is_not_called_once_the_answer_was_given)
+{
+	uint16_t port = toys_start(&toys);
+
+	for (int i = 0; i < 200; i++) {
+		struct wire wire = wire_open(port);
+
+		wire_say(&wire, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+		expect_status(&wire, 200);
+		wire_close(&wire);
+	}
+	toys_wait_destroyed(&toys, 200);
+	ck_assert_uint_eq(atomic_load(&toys.gone), 0);
+}
+END_TEST
+
+START_TEST(two_hundred_kept_connections_are_suspended_and_resumed_over_and_over)
+{
+	enum { WIRES = 200, ROUNDS = 60 };
+	static struct wire wires[WIRES];
+	uint16_t port = toys_start(&toys);
+	uint64_t slowest = 0;
+
+	for (int i = 0; i < WIRES; i++)
+		wires[i] = wire_open(port);
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t start = clock_us();
+
+		for (int i = 0; i < WIRES; i++)
+			wire_say(&wires[i], "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+		for (int i = 0; i < WIRES; i++) {
+			struct answer answer = wire_answer(&wires[i]);
+
+			ck_assert_str_eq(answer.body, "later");
+			answer_free(&answer);
+		}
+		if (clock_us() - start > slowest)
+			slowest = clock_us() - start;
+	}
+	ck_assert_uint_lt(slowest, 5000000); /* nobody is forgotten until some time-out */
+	for (int i = 0; i < WIRES; i++)
+		wire_close(&wires[i]);
+}
+END_TEST
+
+START_TEST(two_hundred_hostile_connections_do_not_keep_a_good_client_waiting)
+{
+	enum { WIRES = 200 };
+	static struct wire wires[WIRES];
+	uint16_t port = toys_start(&toys);
+	uint64_t start;
+
+	for (int i = 0; i < WIRES; i++) {
+		wires[i] = wire_open(port);
+		wire_say(&wires[i], i % 3 == 0   ? "GET /ok HT"
+				    : i % 3 == 1 ? "POST /echo HTTP/1.1\r\nHost: x\r\n" JSON
+						   "Content-Length: 900\r\n\r\n[1"
+						 : "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	}
+	start = clock_us();
+	for (int i = 0; i < 20; i++)
+		check_ask(port, GET_OK, 200);
+	ck_assert_uint_lt(clock_us() - start, 5000000);
+	for (int i = 0; i < WIRES; i++)
+		wire_close(&wires[i]);
+	toys_wait_destroyed(&toys, WIRES / 3);
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+	Suite *suite = suite_create("http_server_time");
+	TCase *tcase = tcase_create("time");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 120);
+	tcase_add_test(tcase, headers_that_drip_are_cut_at_the_deadline_although_bytes_keep_coming);
+	tcase_add_test(tcase, a_connection_that_says_nothing_is_cut_at_the_header_deadline);
+	tcase_add_test(tcase, the_header_deadline_of_a_later_request_begins_with_its_request_line);
+	tcase_add_test(tcase, a_body_that_drips_is_cut_at_the_deadline_and_gives_its_memory_back);
+	tcase_add_test(tcase, a_refused_body_that_drips_is_cut_too);
+	tcase_add_test(tcase, an_idle_connection_is_cut_after_the_idle_time);
+	tcase_add_test(tcase, a_client_that_does_not_read_is_reset);
+	tcase_add_test(tcase, a_slow_reader_that_goes_on_reading_gets_the_whole_answer);
+	tcase_add_test(tcase, a_client_that_leaves_while_it_waits_is_noticed_at_once);
+	tcase_add_test(tcase, a_reset_while_waiting_is_noticed_too);
+	tcase_add_test(tcase, a_half_closed_client_counts_as_gone_and_still_reads_its_answer);
+	tcase_add_test(tcase, a_client_that_half_closes_with_its_request_is_answered);
+	tcase_add_test(tcase, gone_is_not_called_once_the_answer_was_given);
+	tcase_add_test(tcase, two_hundred_kept_connections_are_suspended_and_resumed_over_and_over);
+	tcase_add_test(tcase, two_hundred_hostile_connections_do_not_keep_a_good_client_waiting);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(make_suite());
+	int failed;
+
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
