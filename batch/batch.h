@@ -49,7 +49,8 @@ struct batch_summary {
 
 /* Reads a /v1/batch request. Takes the body's memory on ERR_OK (mem_free; its `charged` bytes are given back to env->budget at
  * the end); else *problem says what the client did wrong (ERR_INVALID), or 413, or memory_full (ERR_NOMEM, ERR_LIMIT).
- * traceparent and tracestate (NULL: none) go with every call. */
+ * traceparent and tracestate (NULL: none) go with every call. Long strings are decoded in place: the body's bytes may be changed,
+ * also where it is refused. Results of refused items are rendered here. */
 struct batch_input {
 	char *body;
 	size_t body_len, charged;
@@ -59,7 +60,7 @@ struct batch_input {
 enum err_code batch_parse(const struct batch_env *env, const struct batch_input *input, struct batch **ret_batch,
 	struct problem *problem) MUST_CHECK;
 /* Admits all calls or none (queue_full, memory_full, draining in *problem). On ERR_OK the observer is called from now on, maybe
- * before this returns. */
+ * before this returns. A refused item is a failed one: with stop_on_error nothing starts after it, wherever it stands. */
 enum err_code batch_start(struct batch *batch, const struct batch_observer *observer, struct problem *problem) MUST_CHECK;
 void batch_cancel(struct batch *batch, enum pool_cancel why); /* any thread, any time; not after complete: then without effect */
 

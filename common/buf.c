@@ -133,7 +133,8 @@ enum err_code buf_add_u64(struct buf *buf, uint64_t n)
 
 enum err_code buf_add_ms(struct buf *buf, uint64_t us)
 {
-	char part[4] = {'.', (char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10), (char)('0' + us % 10)};
+	char part[4] = {'.', (char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10),
+		(char)('0' + us % 10)};
 	size_t len = part[3] != '0' ? 4 : part[2] != '0' ? 3 : 2;
 	enum err_code code = buf_add_u64(buf, us / 1000);
 
@@ -189,7 +190,8 @@ enum err_code buf_add_json_string(struct buf *buf, const char *text, size_t len)
 
 enum err_code buf_add_base64(struct buf *buf, const void *bytes, size_t len)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const unsigned char *in = bytes;
 	enum err_code code = buf_reserve(buf, (len + 2) / 3 * 4);
 	char *out;

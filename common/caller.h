@@ -1,6 +1,8 @@
-/* caller.h - who asks: an API key's name, or anonymous. The unit of fair turns and of what is allowed.
+/* caller.h - who asks: an API key's name, or anonymous. The unit of fair turns and of what is
+ * allowed.
  *
- * Constant after birth; shared by reference count, because a reload replaces the table while batches run. */
+ * Constant after birth; shared by reference count, because a reload replaces the table while
+ * batches run. */
 #ifndef COMMON_CALLER_H
 #define COMMON_CALLER_H
 #include <stdatomic.h>
@@ -8,7 +10,8 @@
 
 struct caller {
 	atomic_uint refs;
-	char *name;  /* "anonymous" where there is no key; two callers of one name are the same caller */
+	char *name;  /* "anonymous" where there is no key; two callers of one name are the same
+			caller */
 	bool ad_hoc; /* may POST /v1/batch */
 	bool admin;  /* may read /metrics and /v1/upstreams */
 };

@@ -1,4 +1,5 @@
-/* code.c - `error.code` of an item's result: one table for the engine, the results, the metrics and the documents. */
+/* code.c - `error.code` of an item's result: one table for the engine, the results, the metrics and
+ * the documents. */
 #include "common/code.h"
 
 #include "common/err.h"

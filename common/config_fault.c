@@ -124,7 +124,7 @@ const char *config_fault_quote(const char *text, char ret[CONFIG_QUOTE_SIZE])
 		out += plain ? n : 1;
 		i += n ? n : 1;
 	}
-	strcpy(ret + out, i < len ? "…\"" : "\"");
+	snprintf(ret + out, CONFIG_QUOTE_SIZE - out, "%s", i < len ? "…\"" : "\"");
 	return ret;
 }
 

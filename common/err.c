@@ -1,4 +1,5 @@
-/* err.c - one error type for the whole program: a code by value and, where a person reads it, a sentence. */
+/* err.c - one error type for the whole program: a code by value and, where a person reads it, a
+ * sentence. */
 #include "common/err.h"
 
 #include <stdarg.h>

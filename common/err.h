@@ -1,8 +1,9 @@
-/* err.h - one error type for the whole program: a code by value and, where a person reads it, a sentence.
+/* err.h - one error type for the whole program: a code by value and, where a person reads it, a
+ * sentence.
  *
- * Functions that can fail return `enum err_code`; ERR_OK is 0. The last parameter, `struct err *`, takes the
- * sentence and may be NULL. Output parameters (`ret_x`) are written only on success. Text that came from outside
- * is quoted and cut before it goes in; secrets never do. */
+ * Functions that can fail return `enum err_code`; ERR_OK is 0. The last parameter, `struct err *`,
+ * takes the sentence and may be NULL. Output parameters (`ret_x`) are written only on success. Text
+ * that came from outside is quoted and cut before it goes in; secrets never do. */
 #ifndef COMMON_ERR_H
 #define COMMON_ERR_H
 #include <stddef.h>
@@ -11,16 +12,16 @@
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* name, text */
-#define ERR_CODES(X)                                                                               \
-	X(OK, "no error")                                                                          \
-	X(NOMEM, "out of memory")                                                                  \
-	X(INVALID, "not valid")                                                                    \
-	X(LIMIT, "past a limit")                                                                   \
-	X(BUSY, "no room now")                                                                     \
-	X(CLOSING, "shutting down")                                                                \
-	X(DENIED, "not allowed")                                                                   \
-	X(NOT_FOUND, "not found")                                                                  \
-	X(IO, "input or output failed")                                                            \
+#define ERR_CODES(X)                    \
+	X(OK, "no error")               \
+	X(NOMEM, "out of memory")       \
+	X(INVALID, "not valid")         \
+	X(LIMIT, "past a limit")        \
+	X(BUSY, "no room now")          \
+	X(CLOSING, "shutting down")     \
+	X(DENIED, "not allowed")        \
+	X(NOT_FOUND, "not found")       \
+	X(IO, "input or output failed") \
 	X(INTERNAL, "a bug")
 
 enum err_code {
@@ -38,7 +39,8 @@ struct err {
 enum err_code err_set(struct err *err, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 const char *err_text(enum err_code code); /* static, never NULL */
 
-/* Our bugs abort, in every build: REQUIRE says what must hold. The world's faults are errors instead. */
+/* Our bugs abort, in every build: REQUIRE says what must hold. The world's faults are errors
+ * instead. */
 #define REQUIRE(cond) ((cond) ? (void)0 : err_panic(#cond, __FILE__, __LINE__))
 _Noreturn void err_panic(const char *what, const char *file, int line);
 #endif

@@ -1,4 +1,5 @@
-/* hash.c - a chained hash table of nodes that live in the things; seeded, so that names from outside cannot aim at a bucket. */
+/* hash.c - a chained hash table of nodes that live in the things; seeded, so that names from
+ * outside cannot aim at a bucket. */
 #include "common/hash.h"
 
 #include <string.h>
@@ -50,7 +51,8 @@ uint64_t hash_bytes(const struct hash *hash, const void *bytes, size_t len)
 	return mix(state ^ word);
 }
 
-struct hash_node *hash_find(const struct hash *hash, uint64_t key, hash_match_fn *match, const void *what)
+struct hash_node *hash_find(
+	const struct hash *hash, uint64_t key, hash_match_fn *match, const void *what)
 {
 	struct hash_node *node = hash->buckets[key & (hash->size - 1)];
 

@@ -58,7 +58,8 @@ static void sift_down(struct heap *heap, struct heap_node *node)
 
 		if (child > heap->count)
 			break;
-		if (child < heap->count && heap->nodes[child]->due_us < heap->nodes[child - 1]->due_us)
+		if (child < heap->count &&
+			heap->nodes[child]->due_us < heap->nodes[child - 1]->due_us)
 			child++;
 		if (heap->nodes[child - 1]->due_us >= node->due_us)
 			break;

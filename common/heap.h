@@ -1,4 +1,5 @@
-/* heap.h - timers: a binary heap of nodes that live in the things that wait. One owner, one lock or thread.
+/* heap.h - timers: a binary heap of nodes that live in the things that wait. One owner, one lock or
+ * thread.
  *
  * Room is reserved beforehand, so that setting a timer never fails. */
 #ifndef COMMON_HEAP_H
@@ -22,8 +23,9 @@ struct heap {
 void heap_init(struct heap *heap);
 void heap_free(struct heap *heap);
 enum err_code heap_reserve(struct heap *heap, size_t capacity) MUST_CHECK; /* ERR_NOMEM */
-void heap_set(struct heap *heap, struct heap_node *node, uint64_t due_us); /* inserts, or moves one that is there */
-void heap_remove(struct heap *heap, struct heap_node *node);               /* not there: nothing */
-struct heap_node *heap_first(const struct heap *heap);                     /* NULL where empty */
-uint64_t heap_due(const struct heap *heap);                                /* of the first; CLOCK_NEVER where empty */
+void heap_set(struct heap *heap, struct heap_node *node,
+	uint64_t due_us); /* inserts, or moves one that is there */
+void heap_remove(struct heap *heap, struct heap_node *node); /* not there: nothing */
+struct heap_node *heap_first(const struct heap *heap);       /* NULL where empty */
+uint64_t heap_due(const struct heap *heap); /* of the first; CLOCK_NEVER where empty */
 #endif

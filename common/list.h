@@ -1,4 +1,5 @@
-/* list.h - an intrusive circular list: the node lives in the thing. No allocation, no lock; the owner of the things minds both.
+/* list.h - an intrusive circular list: the node lives in the thing. No allocation, no lock; the
+ * owner of the things minds both.
  *
  * A head and an unlinked node both point to themselves; a zeroed node counts as unlinked too. */
 #ifndef COMMON_LIST_H
@@ -10,7 +11,7 @@ struct list_node {
 	struct list_node *next, *prev;
 };
 
-#define LIST_OF(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define LIST_OF(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void list_init(struct list_node *node)
 {

@@ -57,14 +57,29 @@ static struct redact_list *copy_list(const char *const *names, size_t count)
 	return list;
 }
 
+static struct redact_list *ref_locked(void)
+{
+	struct redact_list *list = state.shared.redact;
+
+	if (list)
+		list->refs++;
+	return list;
+}
+
+static struct redact_list *replace_locked(struct redact_list *list)
+{
+	struct redact_list *old = state.shared.redact;
+
+	state.shared.redact = list;
+	return old;
+}
+
 static struct redact_list *take_list(void)
 {
 	struct redact_list *list;
 
 	mutex_lock(&state.lock);
-	list = state.shared.redact;
-	if (list)
-		list->refs++;
+	list = ref_locked();
 	mutex_unlock(&state.lock);
 	return list;
 }
@@ -93,8 +108,7 @@ void log_configure(enum log_level level, enum log_format format, const char *con
 		      shown */
 		return;
 	mutex_lock(&state.lock);
-	old = state.shared.redact;
-	state.shared.redact = list;
+	old = replace_locked(list);
 	mutex_unlock(&state.lock);
 	release_list(old);
 }

@@ -1,7 +1,9 @@
 /* log.h - one event a line on stderr: a JSON object, or text for people.
  *
- * Any thread; a line is written with one write(2). Values of fields whose name stands in `log.redact` are shown as
- * "[redacted]". Library-like code never logs above debug; errors are logged once, by handlers/ or main. */
+ * Any thread; a line is written with one write(2). Values of fields whose name stands in
+ * `log.redact` are shown as
+ * "[redacted]". Library-like code never logs above debug; errors are logged once, by handlers/ or
+ * main. */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
 #include <stdbool.h>
@@ -23,13 +25,18 @@ struct log_field {
 #define LOG_U(name, value) ((struct log_field){(name), LOG_TYPE_U64, NULL, (value)})
 #define LOG_MS(name, us) ((struct log_field){(name), LOG_TYPE_MS, NULL, (us)})
 #define LOG_B(name, value) ((struct log_field){(name), LOG_TYPE_BOOL, NULL, (value)})
-#define LOG_FIELDS(...) (struct log_field[]){__VA_ARGS__}, sizeof((struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field)
+#define LOG_FIELDS(...)                    \
+	(struct log_field[]){__VA_ARGS__}, \
+		sizeof((struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field)
 
-/* Replaces level, format and the list of redacted names (copied). Before the first call: info, JSON, none. */
-void log_configure(enum log_level level, enum log_format format, const char *const *redact, size_t redact_count);
+/* Replaces level, format and the list of redacted names (copied). Before the first call: info,
+ * JSON, none. */
+void log_configure(enum log_level level, enum log_format format, const char *const *redact,
+	size_t redact_count);
 bool log_enabled(enum log_level level); /* cheap: ask before building fields on a hot path */
 /* {"time":…,"level":…,"event":…, fields…} */
-void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
+void log_write(
+	enum log_level level, const char *event, const struct log_field *fields, size_t count);
 #define log_debug(event, ...) log_write(LOG_DEBUG, event, LOG_FIELDS(__VA_ARGS__))
 #define log_info(event, ...) log_write(LOG_INFO, event, LOG_FIELDS(__VA_ARGS__))
 #define log_warn(event, ...) log_write(LOG_WARN, event, LOG_FIELDS(__VA_ARGS__))

@@ -1,6 +1,7 @@
 /* mem.h - allocation, and the budget that bounds what requests may hold.
  *
- * Before the server listens, no memory stops the process (`mem_new`); from then on every allocation may fail
+ * Before the server listens, no memory stops the process (`mem_new`); from then on every allocation
+ * may fail
  * (`mem_try`) and becomes ERR_NOMEM. All of these are for any thread. */
 #ifndef COMMON_MEM_H
 #define COMMON_MEM_H
@@ -8,15 +9,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-void *mem_new(size_t size);                 /* zeroed; never NULL: aborts */
-void *mem_try(size_t size);                 /* zeroed, or NULL */
-void *mem_resize(void *old, size_t size);   /* as realloc: NULL leaves `old` as it was; new bytes are not zeroed */
+void *mem_new(size_t size); /* zeroed; never NULL: aborts */
+void *mem_try(size_t size); /* zeroed, or NULL */
+void *mem_resize(void *old,
+	size_t size); /* as realloc: NULL leaves `old` as it was; new bytes are not zeroed */
 char *mem_copy(const void *from, size_t len); /* a copy with a NUL behind it, or NULL */
 char *mem_print(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* or NULL */
-void mem_free(void *ptr);                   /* NULL is fine */
-void mem_wipe(void *ptr, size_t len);       /* zeroes in a way the compiler keeps; for secrets */
+void mem_free(void *ptr);                                                    /* NULL is fine */
+void mem_wipe(void *ptr, size_t len); /* zeroes in a way the compiler keeps; for secrets */
 
-/* Tests: the n-th allocation from now fails (1 = the next), once; 0 switches this off. True if one failed since. */
+/* Tests: the n-th allocation from now fails (1 = the next), once; 0 switches this off. True if one
+ * failed since. */
 void mem_fail_at(unsigned long n);
 bool mem_failed(void);
 
@@ -26,7 +29,8 @@ struct mem_budget {
 	size_t limit;       /* bytes; 0: none */
 };
 
-bool mem_take(struct mem_budget *budget, size_t bytes); /* false, and nothing taken, where it does not fit; NULL budget: true */
+bool mem_take(struct mem_budget *budget,
+	size_t bytes); /* false, and nothing taken, where it does not fit; NULL budget: true */
 void mem_give(struct mem_budget *budget, size_t bytes);
 size_t mem_used(struct mem_budget *budget);
 #endif

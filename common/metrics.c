@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,7 +110,7 @@ static struct batch_row *row_locked(const char *endpoint, unsigned status, size_
 	if (batches.shared.count >= limit)
 		return NULL;
 	batches.shared.count++;
-	strcpy(row->endpoint, endpoint);
+	snprintf(row->endpoint, sizeof row->endpoint, "%s", endpoint);
 	row->status = status;
 	return row;
 }
@@ -202,6 +203,12 @@ static int compare_rows(const void *left, const void *right)
 	return order ? order : (a->status > b->status) - (a->status < b->status);
 }
 
+static size_t copy_rows_locked(struct batch_row *ret_rows)
+{
+	memcpy(ret_rows, batches.shared.rows, batches.shared.count * sizeof *ret_rows);
+	return batches.shared.count;
+}
+
 static void add_batches(struct buf *out)
 {
 	static const char name[] = "batchgate_batches_total";
@@ -209,8 +216,7 @@ static void add_batches(struct buf *out)
 	size_t count;
 
 	mutex_lock(&batches.lock);
-	count = batches.shared.count;
-	memcpy(rows, batches.shared.rows, count * sizeof *rows);
+	count = copy_rows_locked(rows);
 	mutex_unlock(&batches.lock);
 	qsort(rows, count, sizeof *rows, compare_rows);
 	add_header(out, name, "Batches answered, by endpoint (empty: ad hoc) and HTTP status.",

@@ -10,8 +10,7 @@
 static const struct {
 	unsigned status;
 	const char *code, *title;
-} table[PROBLEM_COUNT] = {
-	[PROBLEM_NONE] = {200, "none", "OK"},
+} table[PROBLEM_COUNT] = {[PROBLEM_NONE] = {200, "none", "OK"},
 #define X(name, status, code, title) [PROBLEM_##name] = {status, code, title},
 	PROBLEM_CODES(X)
 #undef X
@@ -59,7 +58,8 @@ void problem_set(struct problem *problem, enum problem_code code, const char *fm
 	va_end(args);
 }
 
-static void add(struct problem *problem, const char *pointer, const char *detail, size_t line, size_t column)
+static void add(struct problem *problem, const char *pointer, const char *detail, size_t line,
+	size_t column)
 {
 	struct problem_error *error = &problem->errors[problem->error_count];
 

@@ -7,7 +7,9 @@
 
 #include "common/err.h"
 
-enum { STACK_BYTES = 512 * 1024 }; /* libcurl with OpenSSL needs some 100 KiB; the default of 8 MiB is for others */
+enum {
+	STACK_BYTES = 512 * 1024
+}; /* libcurl with OpenSSL needs some 100 KiB; the default of 8 MiB is for others */
 
 void mutex_init(struct mutex *mutex)
 {

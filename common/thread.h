@@ -1,4 +1,4 @@
-/* thread.h - a mutex and a condition that clang's -Wthread-safety can follow. */
+/* thread.h - a mutex that clang's -Wthread-safety can follow, and how threads start. */
 #ifndef COMMON_THREAD_H
 #define COMMON_THREAD_H
 #include <pthread.h>
@@ -23,7 +23,9 @@ void mutex_free(struct mutex *mutex);
 void mutex_lock(struct mutex *mutex) ACQUIRES(*mutex);
 void mutex_unlock(struct mutex *mutex) RELEASES(*mutex);
 
-/* Starts a thread with a small stack and every signal blocked; its name (15 bytes at most) shows in top -H. */
+/* Starts a thread with a small stack and every signal blocked; its name (15 bytes at most) shows in
+ * top -H. */
 int thread_start(pthread_t *ret_thread, const char *name, void *(*run)(void *), void *arg);
-unsigned thread_cpus(void); /* CPUs granted to this process: affinity and the cgroup's quota; at least 1 */
+unsigned thread_cpus(
+	void); /* CPUs granted to this process: affinity and the cgroup's quota; at least 1 */
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/utf8.h"
 
 void call_free_outcome(struct call *call)
 {
@@ -27,23 +28,41 @@ const struct url *call_url(const struct call *call)
 	return call->hop.text ? &call->hop : &call->request.url;
 }
 
-void call_fail(struct call *call, enum item_code code, enum item_reason reason, bool retryable, const char *fmt, ...)
+/* The length without a last character of which only a part fitted: the message may be put into
+ * JSON. */
+static size_t whole_characters(const char *text, size_t len)
+{
+	size_t start = len;
+
+	while (start > 0 && len - start < 4 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
+		start--;
+	if (start > 0)
+		start--;
+	return utf8_char(text + start, len - start) == len - start ? len : start;
+}
+
+void call_fail(struct call *call, enum item_code code, enum item_reason reason, bool retryable,
+	const char *fmt, ...)
 {
 	struct outcome *outcome = &call->outcome;
-	char text[512];
+	char text[512], *old = outcome->message;
 	va_list args;
+	int len;
 
 	outcome->code = code;
 	outcome->reason = reason;
 	outcome->retryable = retryable;
-	mem_free(outcome->message);
 	outcome->message = NULL;
-	if (!fmt)
-		return;
-	va_start(args, fmt);
-	vsnprintf(text, sizeof text, fmt, args);
-	va_end(args);
-	outcome->message = mem_copy(text, strlen(text));
+	if (fmt) {
+		va_start(args, fmt);
+		len = vsnprintf(text, sizeof text, fmt,
+			args); /* the old message may be among the arguments */
+		va_end(args);
+		outcome->message = mem_copy(text, len < (int)sizeof text
+							  ? strlen(text)
+							  : whole_characters(text, strlen(text)));
+	}
+	mem_free(old);
 }
 
 void call_end(struct call *call)
@@ -55,19 +74,23 @@ void call_end(struct call *call)
 	} ends[] = {
 		[CALL_END_STOP_ON_ERROR] = {ITEM_CANCELLED, REASON_STOP_ON_ERROR,
 			"another item failed first and options.stop_on_error is set"},
-		[CALL_END_CLIENT_GONE] = {ITEM_CANCELLED, REASON_CLIENT_GONE, "the client closed its connection"},
+		[CALL_END_CLIENT_GONE] = {ITEM_CANCELLED, REASON_CLIENT_GONE,
+			"the client closed its connection"},
 		[CALL_END_DRAIN] = {ITEM_CANCELLED, REASON_DRAIN, "the server is shutting down"},
-		[CALL_END_JOB_CANCELLED] = {ITEM_CANCELLED, REASON_JOB_CANCELLED, "the job was cancelled"},
+		[CALL_END_JOB_CANCELLED] = {ITEM_CANCELLED, REASON_JOB_CANCELLED,
+			"the job was cancelled"},
 		[CALL_END_QUEUE_TIMEOUT] = {ITEM_TIMEOUT, REASON_QUEUE,
 			"the batch's time ran out while the item was waiting for its turn"},
 		[CALL_END_RATE_LIMITED] = {ITEM_RATE_LIMITED, REASON_NONE,
 			"the batch's time ran out before the rate limit allowed the call"},
 		[CALL_END_RETRY_WAIT_TIMEOUT] = {ITEM_TIMEOUT, REASON_RETRY_WAIT,
 			"the time ran out while waiting for another attempt"},
-		[CALL_END_NO_MEMORY] = {ITEM_OVERLOADED, REASON_NONE, "the server has no memory for this call now"},
+		[CALL_END_NO_MEMORY] = {ITEM_OVERLOADED, REASON_NONE,
+			"the server has no memory for this call now"},
 	};
 	enum call_end end = call->sched.end;
 
 	REQUIRE(end > CALL_END_NONE && (size_t)end < sizeof ends / sizeof *ends);
-	call_fail(call, ends[end].code, ends[end].reason, true, "%s (%s)", ends[end].text, call->request.url.host);
+	call_fail(call, ends[end].code, ends[end].reason, true, "%s (%s)", ends[end].text,
+		call->request.url.host);
 }

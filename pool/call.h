@@ -1,8 +1,9 @@
 /* call.h - one item's outbound work: what to send, and what came of it.
  *
- * Life: the submitter fills `request` and `ops`, hands the call to pool_submit, and gets it back through
- * ops->done: exactly once, on a worker's thread, with no lock held. In between it belongs to the pool; afterwards the
- * pool never touches it again. `outcome` is the worker's until then, the submitter's from then on (call_free_outcome). */
+ * Life: the submitter fills `request` and `ops`, hands the call to pool_submit, and gets it back
+ * through ops->done: exactly once, on a worker's thread, with no lock held. In between it belongs
+ * to the pool; afterwards the pool never touches it again. `outcome` is the worker's until then,
+ * the submitter's from then on (call_free_outcome). */
 #ifndef POOL_CALL_H
 #define POOL_CALL_H
 #include <stdbool.h>
@@ -22,19 +23,22 @@ struct pool_group;
 
 enum { RETRY_STATUS_FIRST = 100, RETRY_STATUS_LAST = 599, CALL_ATTEMPTS_MAX = 10 };
 
-struct retry_policy { /* constant; shared by many calls */
+struct retry_policy {          /* constant; shared by many calls */
 	unsigned max_attempts; /* 1 to 10 */
 	uint64_t backoff_us, max_backoff_us;
 	uint64_t retry_on[8]; /* bit (status - 100) */
 };
 
-struct request { /* constant from submission on; everything it points to is the submitter's and outlives the call */
+struct request { /* constant from submission on; everything it points to is the submitter's and
+		    outlives the call */
 	enum http_method method;
-	bool repeatable;   /* an ambiguous failure may be repeated: idempotent method, Idempotency-Key, or the endpoint says so */
+	bool repeatable; /* an ambiguous failure may be repeated: idempotent method,
+			    Idempotency-Key, or the endpoint says so */
 	bool has_body;
 	struct span body;
 	struct url url;
-	const char *const *headers; /* lines "Name: value", "Name;" where the value is empty; Content-Type and User-Agent included */
+	const char *const *headers; /* lines "Name: value", "Name;" where the value is empty;
+				       Content-Type and User-Agent included */
 	size_t header_count;
 	unsigned max_redirects;
 	uint64_t timeout_us; /* the item's clock, from leaving the queue */
@@ -50,10 +54,12 @@ struct call_attempt {
 };
 
 struct call_timing {
-	char *url;               /* the last one called */
-	char remote_address[64]; /* "192.0.2.1:443", "[2001:db8::1]:443"; "" where nothing was connected */
+	char *url;                /* the last one called */
+	char remote_address[64];  /* "192.0.2.1:443", "[2001:db8::1]:443"; "" where nothing was
+				     connected */
 	const char *http_version; /* "1.1"; NULL where no answer came */
-	uint64_t dns_us, connect_us, tls_us, first_byte_us; /* of the last attempt; 0 where it did not come so far */
+	uint64_t dns_us, connect_us, tls_us,
+		first_byte_us; /* of the last attempt; 0 where it did not come so far */
 	size_t attempt_count;
 	struct call_attempt attempts[CALL_ATTEMPTS_MAX];
 };
@@ -61,16 +67,19 @@ struct call_timing {
 struct outcome {
 	enum item_code code; /* ITEM_OK: 2xx, complete */
 	enum item_reason reason;
-	unsigned status;     /* the upstream's last; 0: none came */
+	unsigned status; /* the upstream's last; 0: none came */
 	bool retryable, sent;
-	unsigned attempts;   /* begun */
-	uint64_t queue_us;    /* from submission to leaving the queue, or to the end for what never did */
+	unsigned attempts; /* begun */
+	uint64_t queue_us; /* from submission to leaving the queue, or to the end for what never did
+			    */
 	uint64_t duration_us; /* from leaving the queue; 0 for what never did */
-	char *message;       /* for people; names the host, no secret; NULL for a success or without memory */
-	struct buf body;     /* decoded; empty where none came or the answer was cut short */
-	size_t charged;      /* bytes of the pool's budget the body holds */
-	char *content_type;  /* of the last answer; NULL: none */
-	struct buf headers;  /* want_headers: "name: value\n" lines of the last answer, names in lower case */
+	char *message;      /* for people; names the host, no secret; NULL for a success or without
+			       memory */
+	struct buf body;    /* decoded; empty where none came or the answer was cut short */
+	size_t charged;     /* bytes of the pool's budget the body holds */
+	char *content_type; /* of the last answer; NULL: none */
+	struct buf headers; /* want_headers: "name: value\n" lines of the last answer, names in
+			       lower case */
 	struct call_timing *timing; /* want_timing; NULL without memory */
 };
 
@@ -79,14 +88,24 @@ struct call_ops {
 	void (*done)(struct call *call);
 };
 
-/* Why a call ended without (another) attempt; pool/sched says it, call_end makes the outcome of it. */
-enum call_end { CALL_END_NONE, CALL_END_STOP_ON_ERROR, CALL_END_CLIENT_GONE, CALL_END_DRAIN, CALL_END_JOB_CANCELLED,
-	CALL_END_QUEUE_TIMEOUT, CALL_END_RATE_LIMITED, CALL_END_RETRY_WAIT_TIMEOUT, CALL_END_NO_MEMORY };
+/* Why a call ended without (another) attempt; pool/sched says it, call_end makes the outcome of it.
+ */
+enum call_end {
+	CALL_END_NONE,
+	CALL_END_STOP_ON_ERROR,
+	CALL_END_CLIENT_GONE,
+	CALL_END_DRAIN,
+	CALL_END_JOB_CANCELLED,
+	CALL_END_QUEUE_TIMEOUT,
+	CALL_END_RATE_LIMITED,
+	CALL_END_RETRY_WAIT_TIMEOUT,
+	CALL_END_NO_MEMORY
+};
 
 enum call_state { CALL_NEW, CALL_QUEUED, CALL_RETRY_WAIT, CALL_RUNNING, CALL_ENDED };
 
-struct call_sched { /* where the scheduler has it; only pool/sched looks here */
-	struct list_node link;  /* in its run's queue, its group's `retrying`, or a hand-over list */
+struct call_sched {            /* where the scheduler has it; only pool/sched looks here */
+	struct list_node link; /* in its run's queue, its group's `retrying`, or a hand-over list */
 	struct pool_run *run;
 	struct heap_node timer; /* a retry's begin, or the item's clock while it waits for a slot */
 	enum call_state state;
@@ -102,20 +121,22 @@ struct call {
 	struct mem_budget *budget;
 	struct call_sched sched;
 	uint64_t submitted_us, started_us; /* started 0: never left the queue */
-	uint64_t deadline_us;      /* min(item's clock, batch's clock), once started */
-	bool again;                /* handed back for another attempt or hop, not before again_us */
+	uint64_t deadline_us;              /* min(item's clock, batch's clock), once started */
+	bool again; /* handed back for another attempt or hop, not before again_us */
 	uint64_t again_us, wait_us; /* wait: the one before the current attempt */
-	struct url hop;            /* the redirect's target; text NULL: request.url */
-	unsigned hops;             /* redirects followed in this attempt */
-	bool stripped;             /* a redirect left the origin: only Accept, Accept-Language and User-Agent go along */
+	struct url hop;             /* the redirect's target; text NULL: request.url */
+	unsigned hops;              /* redirects followed in this attempt */
+	bool stripped; /* a redirect left the origin: only Accept, Accept-Language and User-Agent go
+			  along */
 };
 
 /* Releases what the outcome holds and gives its bytes back to the budget; it is empty then. */
 void call_free_outcome(struct call *call);
 const struct url *call_url(const struct call *call); /* the hop's, else the request's */
-/* Fills code, reason, retryable and message (printf-like; NULL leaves none). `sent` and the rest stay. */
-void call_fail(struct call *call, enum item_code code, enum item_reason reason, bool retryable, const char *fmt, ...)
-	PRINTF_LIKE(5, 6);
+/* Fills code, reason, retryable and message (printf-like; NULL leaves none). `sent` and the rest
+ * stay. */
+void call_fail(struct call *call, enum item_code code, enum item_reason reason, bool retryable,
+	const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* Fills the outcome of a call that ended as sched.end says. */
 void call_end(struct call *call);
 #endif

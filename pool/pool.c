@@ -1,7 +1,8 @@
-/* pool.c - the bounded worker pool: one lock around the scheduler, and the workers that take turns with it.
+/* pool.c - the bounded worker pool: one lock around the scheduler, and the workers that take turns
+ * with it.
  *
- * Whatever happens under the lock only decides; workers are woken after it. Worker 0 keeps the time: it sleeps until the
- * scheduler's first timer, and is woken when an earlier one is set. */
+ * Whatever happens under the lock only decides; workers are woken after it. Worker 0 keeps the
+ * time: it sleeps until the scheduler's first timer, and is woken when an earlier one is set. */
 #include "pool/pool.h"
 
 #include <stdatomic.h>
@@ -13,9 +14,10 @@
 
 enum {
 	THREADS_MAX = 64,
-	SHARE_SLACK = 16,           /* calls a worker may have beyond an even share before another is asked */
-	MANY_IN_FLIGHT = 1000,      /* from here on, memory counts more than large reads */
-	BUFFER_BYTES = 16 * 1024, BUFFER_BYTES_MANY = 2 * 1024
+	SHARE_SLACK = 16, /* calls a worker may have beyond an even share before another is asked */
+	MANY_IN_FLIGHT = 1000, /* from here on, memory counts more than large reads */
+	BUFFER_BYTES = 16 * 1024,
+	BUFFER_BYTES_MANY = 2 * 1024
 };
 
 struct pool {
@@ -59,13 +61,16 @@ static unsigned idlest_locked(const struct pool *pool) REQUIRES(pool->lock)
 	return best;
 }
 
-/* After anything that may have made work, ended calls or set an earlier timer. `self`: the worker that is awake anyway. */
-static void plan_locked(struct pool *pool, unsigned self, struct wake_plan *plan) REQUIRES(pool->lock)
+/* After anything that may have made work, ended calls or set an earlier timer. `self`: the worker
+ * that is awake anyway. */
+static void plan_locked(struct pool *pool, unsigned self, struct wake_plan *plan)
+	REQUIRES(pool->lock)
 {
 	uint64_t due = sched_due_us(pool->shared.sched);
 	unsigned idlest = idlest_locked(pool);
 
-	if (idlest != self && (sched_has_ready(pool->shared.sched) || sched_has_ended(pool->shared.sched)))
+	if (idlest != self &&
+		(sched_has_ready(pool->shared.sched) || sched_has_ended(pool->shared.sched)))
 		plan_wake(plan, idlest);
 	if (self != 0 && due < pool->shared.keeper_due_us) {
 		pool->shared.keeper_due_us = due;
@@ -73,8 +78,8 @@ static void plan_locked(struct pool *pool, unsigned self, struct wake_plan *plan
 	}
 }
 
-static void give_back_locked(struct pool *pool, unsigned index, struct worker_turn *turn, uint64_t now_us)
-	REQUIRES(pool->lock)
+static void give_back_locked(struct pool *pool, unsigned index, struct worker_turn *turn,
+	uint64_t now_us) REQUIRES(pool->lock)
 {
 	struct list_node *node;
 
@@ -89,7 +94,8 @@ static void give_back_locked(struct pool *pool, unsigned index, struct worker_tu
 	}
 }
 
-/* An even share and a little more, so that neither one thread does all the work nor calls are handed round for nothing. */
+/* An even share and a little more, so that neither one thread does all the work nor calls are
+ * handed round for nothing. */
 static bool may_take_locked(const struct pool *pool, unsigned index) REQUIRES(pool->lock)
 {
 	size_t all = 0;
@@ -99,7 +105,8 @@ static bool may_take_locked(const struct pool *pool, unsigned index) REQUIRES(po
 	return pool->shared.load[index] < all / pool->threads + SHARE_SLACK;
 }
 
-static void pick_locked(struct pool *pool, unsigned index, struct worker_turn *turn, uint64_t now_us) REQUIRES(pool->lock)
+static void pick_locked(struct pool *pool, unsigned index, struct worker_turn *turn,
+	uint64_t now_us) REQUIRES(pool->lock)
 {
 	while (may_take_locked(pool, index)) {
 		struct call *call = sched_pick(pool->shared.sched, now_us);
@@ -121,7 +128,8 @@ static bool is_over_locked(const struct pool *pool) REQUIRES(pool->lock)
 	return stats.in_flight == 0 && stats.queued == 0 && !sched_has_ended(pool->shared.sched);
 }
 
-static void take_config_locked(struct pool *pool, struct worker_turn *turn, struct config **ret_old) REQUIRES(pool->lock)
+static void take_config_locked(struct pool *pool, struct worker_turn *turn, struct config **ret_old)
+	REQUIRES(pool->lock)
 {
 	if (turn->config == pool->shared.config)
 		return;
@@ -129,8 +137,8 @@ static void take_config_locked(struct pool *pool, struct worker_turn *turn, stru
 	turn->config = config_ref(pool->shared.config);
 }
 
-static void turn_locked(struct pool *pool, unsigned index, struct worker_turn *turn, struct wake_plan *plan)
-	REQUIRES(pool->lock)
+static void turn_locked(struct pool *pool, unsigned index, struct worker_turn *turn,
+	struct wake_plan *plan) REQUIRES(pool->lock)
 {
 	uint64_t now = clock_us();
 
@@ -163,9 +171,11 @@ static void on_turn(void *pool_arg, unsigned index, struct worker_turn *turn)
 	carry_out(pool, &plan);
 }
 
-static unsigned rule_of(void *pool_arg, const struct url *url, size_t *ret_rule)
+/* The scheduler asks, and it is only ever called under the lock. */
+static unsigned rule_locked(
+	void *pool_arg, const struct url *url, size_t *ret_rule) NO_THREAD_SAFETY_ANALYSIS
 {
-	const struct pool *pool = pool_arg; /* under the lock: the scheduler asks */
+	const struct pool *pool = pool_arg;
 	const struct config *config = pool->shared.config;
 	const struct config_upstream *rule = config_upstream_of(config, url->host, url->port);
 
@@ -175,8 +185,11 @@ static unsigned rule_of(void *pool_arg, const struct url *url, size_t *ret_rule)
 
 static enum err_code start_workers(struct pool *pool, struct config *config, struct err *err)
 {
-	struct worker_options options = {.turn = on_turn, .self = pool, .config = config,
-		.buffer_bytes = config->pool.max_in_flight > MANY_IN_FLIGHT ? BUFFER_BYTES_MANY : BUFFER_BYTES};
+	struct worker_options options = {.turn = on_turn,
+		.self = pool,
+		.config = config,
+		.buffer_bytes = config->pool.max_in_flight > MANY_IN_FLIGHT ? BUFFER_BYTES_MANY
+									    : BUFFER_BYTES};
 	unsigned threads = config->pool.threads ? config->pool.threads : thread_cpus();
 	enum err_code code = ERR_OK;
 
@@ -192,11 +205,14 @@ static enum err_code start_workers(struct pool *pool, struct config *config, str
 	return code;
 }
 
-enum err_code pool_new(struct config *config, struct mem_budget *budget, struct pool **ret_pool, struct err *err)
+enum err_code pool_new(
+	struct config *config, struct mem_budget *budget, struct pool **ret_pool, struct err *err)
 {
 	struct pool *pool = mem_new(sizeof *pool);
 	struct sched_options options = {.max_in_flight = config->pool.max_in_flight,
-		.queue_limit = config->pool.queue_limit, .upstream_rule = rule_of, .self = pool};
+		.queue_limit = config->pool.queue_limit,
+		.upstream_rule = rule_locked,
+		.self = pool};
 	enum err_code code;
 
 	mutex_init(&pool->lock);
@@ -235,14 +251,22 @@ void pool_destroy(struct pool *pool)
 	mem_free(pool);
 }
 
+static struct config *swap_config_locked(struct pool *pool, struct config *config)
+	REQUIRES(pool->lock)
+{
+	struct config *old = pool->shared.config;
+
+	pool->shared.config = config_ref(config);
+	sched_set_bounds(pool->shared.sched, config->pool.max_in_flight, config->pool.queue_limit);
+	return old;
+}
+
 void pool_configure(struct pool *pool, struct config *config)
 {
 	struct config *old;
 
 	mutex_lock(&pool->lock);
-	old = pool->shared.config;
-	pool->shared.config = config_ref(config);
-	sched_set_bounds(pool->shared.sched, config->pool.max_in_flight, config->pool.queue_limit);
+	old = swap_config_locked(pool, config);
 	mutex_unlock(&pool->lock);
 	config_unref(old);
 	carry_out(pool, &(struct wake_plan){UINT64_MAX});
@@ -253,22 +277,43 @@ static struct pool *pool_of(const struct pool_group *group)
 	return sched_group_self(group);
 }
 
-enum err_code pool_group_new(struct pool *pool, const struct pool_group_options *options, struct pool_group **ret_group,
-	struct err *err)
+static enum err_code new_group_locked(struct pool *pool, const struct pool_group_options *options,
+	struct pool_group **ret_group, struct wake_plan *plan) REQUIRES(pool->lock)
+{
+	enum err_code code = sched_group_new(pool->shared.sched, options, clock_us(), ret_group);
+
+	if (code == ERR_OK)
+		plan_locked(pool, pool->threads, plan);
+	return code;
+}
+
+enum err_code pool_group_new(struct pool *pool, const struct pool_group_options *options,
+	struct pool_group **ret_group, struct err *err)
 {
 	struct wake_plan plan = {0};
 	enum err_code code;
 
 	mutex_lock(&pool->lock);
-	code = sched_group_new(pool->shared.sched, options, clock_us(), ret_group);
-	if (code == ERR_OK)
-		plan_locked(pool, pool->threads, &plan);
+	code = new_group_locked(pool, options, ret_group, &plan);
 	mutex_unlock(&pool->lock);
 	carry_out(pool, &plan);
 	return code == ERR_OK ? ERR_OK : err_set(err, code, "no memory for another batch");
 }
 
-enum err_code pool_submit(struct pool_group *group, struct call *const *calls, size_t count, struct err *err)
+static enum err_code submit_locked(struct pool *pool, struct pool_group *group,
+	struct call *const *calls, size_t count, struct wake_plan *plan) REQUIRES(pool->lock)
+{
+	enum err_code code;
+
+	if (pool->shared.closing)
+		return ERR_CLOSING;
+	code = sched_submit(pool->shared.sched, group, calls, count, clock_us());
+	plan_locked(pool, pool->threads, plan);
+	return code;
+}
+
+enum err_code pool_submit(
+	struct pool_group *group, struct call *const *calls, size_t count, struct err *err)
 {
 	struct pool *pool = pool_of(group);
 	struct wake_plan plan = {0};
@@ -277,12 +322,7 @@ enum err_code pool_submit(struct pool_group *group, struct call *const *calls, s
 	for (size_t i = 0; i < count; i++)
 		calls[i]->budget = pool->budget;
 	mutex_lock(&pool->lock);
-	if (pool->shared.closing) {
-		code = ERR_CLOSING;
-	} else {
-		code = sched_submit(pool->shared.sched, group, calls, count, clock_us());
-		plan_locked(pool, pool->threads, &plan);
-	}
+	code = submit_locked(pool, group, calls, count, &plan);
 	mutex_unlock(&pool->lock);
 	carry_out(pool, &plan);
 	switch (code) {
@@ -297,34 +337,42 @@ enum err_code pool_submit(struct pool_group *group, struct call *const *calls, s
 	}
 }
 
-static void cancelled_locked(struct pool *pool, struct wake_plan *plan) REQUIRES(pool->lock)
+/* `group` NULL: all of them. */
+static void cancel_locked(struct pool *pool, struct pool_group *group, enum pool_cancel why,
+	struct wake_plan *plan) REQUIRES(pool->lock)
 {
+	if (group)
+		sched_cancel(pool->shared.sched, group, why);
+	else
+		sched_cancel_all(pool->shared.sched, why);
 	pool->shared.cancels++;
 	plan_locked(pool, pool->threads, plan);
 	plan->workers = UINT64_MAX; /* any of them may have calls on the wire */
 }
 
-void pool_group_cancel(struct pool_group *group, enum pool_cancel why)
+static void cancel(struct pool *pool, struct pool_group *group, enum pool_cancel why)
 {
-	struct pool *pool = pool_of(group);
 	struct wake_plan plan = {0};
 
 	mutex_lock(&pool->lock);
-	sched_cancel(pool->shared.sched, group, why);
-	cancelled_locked(pool, &plan);
+	cancel_locked(pool, group, why, &plan);
 	mutex_unlock(&pool->lock);
 	carry_out(pool, &plan);
 }
 
+void pool_group_cancel(struct pool_group *group, enum pool_cancel why)
+{
+	cancel(pool_of(group), group, why);
+}
+
 void pool_cancel_all(struct pool *pool, enum pool_cancel why)
 {
-	struct wake_plan plan = {0};
+	cancel(pool, NULL, why);
+}
 
-	mutex_lock(&pool->lock);
-	sched_cancel_all(pool->shared.sched, why);
-	cancelled_locked(pool, &plan);
-	mutex_unlock(&pool->lock);
-	carry_out(pool, &plan);
+static struct sched *sched_locked(const struct pool *pool) REQUIRES(pool->lock)
+{
+	return pool->shared.sched;
 }
 
 void pool_group_close(struct pool_group *group)
@@ -332,14 +380,14 @@ void pool_group_close(struct pool_group *group)
 	struct pool *pool = pool_of(group);
 
 	mutex_lock(&pool->lock);
-	sched_group_close(pool->shared.sched, group);
+	sched_group_close(sched_locked(pool), group);
 	mutex_unlock(&pool->lock);
 }
 
 void pool_stats(struct pool *pool, struct pool_stats *ret_stats)
 {
 	mutex_lock(&pool->lock);
-	sched_stats(pool->shared.sched, ret_stats);
+	sched_stats(sched_locked(pool), ret_stats);
 	mutex_unlock(&pool->lock);
 	for (unsigned i = 0; i < pool->threads; i++)
 		ret_stats->lanes += worker_lanes(pool->workers[i]);
@@ -348,7 +396,7 @@ void pool_stats(struct pool *pool, struct pool_stats *ret_stats)
 void pool_upstream_counts(struct pool *pool, const struct config *config, size_t *ret_counts)
 {
 	mutex_lock(&pool->lock);
-	sched_rule_counts(pool->shared.sched, ret_counts, config->upstream_count);
+	sched_rule_counts(sched_locked(pool), ret_counts, config->upstream_count);
 	mutex_unlock(&pool->lock);
 }
 
@@ -357,7 +405,7 @@ bool pool_has_room(struct pool *pool)
 	bool room;
 
 	mutex_lock(&pool->lock);
-	room = sched_has_room(pool->shared.sched);
+	room = sched_has_room(sched_locked(pool));
 	mutex_unlock(&pool->lock);
 	return room;
 }

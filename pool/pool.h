@@ -1,9 +1,10 @@
 /* pool.h - the bounded worker pool: admission, fair turns, workers. What batch/ sees of the engine.
  *
- * A *group* is a batch's place in the pool: its bounds, its clock, its calls. Calls of a group go to many upstreams; each
- * (group, upstream) pair is a *run*, a FIFO. Turns go round: callers, their groups, their runs. A call holds a slot of its
- * group, its upstream and the pool while it is on the wire, and none while it waits. Every call that pool_submit took
- * comes back through its `done`, exactly once, on a worker, whatever happens. */
+ * A *group* is a batch's place in the pool: its bounds, its clock, its calls. Calls of a group go
+ * to many upstreams; each (group, upstream) pair is a *run*, a FIFO. Turns go round: callers, their
+ * groups, their runs. A call holds a slot of its group, its upstream and the pool while it is on
+ * the wire, and none while it waits. Every call that pool_submit took comes back through its
+ * `done`, exactly once, on a worker, whatever happens. */
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
 #include "common/caller.h"
@@ -16,14 +17,20 @@
 struct pool;
 struct pool_group;
 
-enum pool_cancel { POOL_RUNNING, POOL_STOP_ON_ERROR, POOL_CLIENT_GONE, POOL_DRAIN, POOL_JOB_CANCELLED };
+enum pool_cancel {
+	POOL_RUNNING,
+	POOL_STOP_ON_ERROR,
+	POOL_CLIENT_GONE,
+	POOL_DRAIN,
+	POOL_JOB_CANCELLED
+};
 
 struct pool_group_options {
-	struct caller *caller;  /* borrows a reference for the group's life */
-	struct guard *guard;    /* takes a reference of its own */
-	unsigned concurrency;   /* >= 1 */
-	uint64_t deadline_us;   /* the batch's clock, absolute; CLOCK_NEVER: none */
-	double rate_per_s;      /* starts a second; 0: no limit */
+	struct caller *caller; /* borrows a reference for the group's life */
+	struct guard *guard;   /* takes a reference of its own */
+	unsigned concurrency;  /* >= 1 */
+	uint64_t deadline_us;  /* the batch's clock, absolute; CLOCK_NEVER: none */
+	double rate_per_s;     /* starts a second; 0: no limit */
 	bool stop_on_error;
 };
 
@@ -32,28 +39,34 @@ struct pool_stats {
 	uint64_t started, finished;
 };
 
-/* Starts the workers. The configuration's pool.* and upstreams apply; `budget` (may be NULL) is charged for answers. */
-enum err_code pool_new(struct config *config, struct mem_budget *budget, struct pool **ret_pool, struct err *err) MUST_CHECK;
-/* Ends everything that is left as cancelled/drain, waits for the workers, frees. No group may be open. */
+/* Starts the workers. The configuration's pool.* and upstreams apply; `budget` (may be NULL) is
+ * charged for answers. */
+enum err_code pool_new(struct config *config, struct mem_budget *budget, struct pool **ret_pool,
+	struct err *err) MUST_CHECK;
+/* Ends everything that is left as cancelled/drain, waits for the workers, frees. No group may be
+ * open. */
 void pool_destroy(struct pool *pool);
 /* Swaps bounds and upstream rules (reload); what is in flight stays. threads cannot change. */
 void pool_configure(struct pool *pool, struct config *config);
 
 /* Any thread. The group lives until it is closed and its last call is done. */
-enum err_code pool_group_new(struct pool *pool, const struct pool_group_options *options, struct pool_group **ret_group,
+enum err_code pool_group_new(struct pool *pool, const struct pool_group_options *options,
+	struct pool_group **ret_group, struct err *err) MUST_CHECK;
+/* Any thread. Takes all calls, or none: ERR_BUSY when the queue has no room for them, ERR_NOMEM,
+ * ERR_CLOSING. Calls of a cancelled group are taken and come back cancelled. May be called again
+ * until pool_group_close. */
+enum err_code pool_submit(struct pool_group *group, struct call *const *calls, size_t count,
 	struct err *err) MUST_CHECK;
-/* Any thread. Takes all calls, or none: ERR_BUSY when the queue has no room for them, ERR_NOMEM, ERR_CLOSING. Calls of a
- * cancelled group are taken and come back cancelled. May be called again until pool_group_close. */
-enum err_code pool_submit(struct pool_group *group, struct call *const *calls, size_t count, struct err *err) MUST_CHECK;
-/* Any thread. What has not started comes back as cancelled; what is on the wire is aborted, except for STOP_ON_ERROR. The
- * first reason counts. */
+/* Any thread. What has not started comes back as cancelled; what is on the wire is aborted, except
+ * for STOP_ON_ERROR. The first reason counts. */
 void pool_group_cancel(struct pool_group *group, enum pool_cancel why);
 /* Any thread. The submitter's last word: it must not touch the group afterwards. */
 void pool_group_close(struct pool_group *group);
 
 void pool_cancel_all(struct pool *pool, enum pool_cancel why); /* every group, now and to come */
 void pool_stats(struct pool *pool, struct pool_stats *ret_stats);
-/* In flight by upstream rule: `ret_counts` has a place for each of the configuration's upstreams, in order. */
+/* In flight by upstream rule: `ret_counts` has a place for each of the configuration's upstreams,
+ * in order. */
 void pool_upstream_counts(struct pool *pool, const struct config *config, size_t *ret_counts);
 bool pool_has_room(struct pool *pool); /* the queue is not full: asked before a body is read */
 #endif

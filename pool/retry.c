@@ -8,7 +8,7 @@ bool retry_listed(const struct retry_policy *policy, unsigned status)
 	unsigned bit = status - RETRY_STATUS_FIRST;
 
 	return status >= RETRY_STATUS_FIRST && status <= RETRY_STATUS_LAST &&
-		(policy->retry_on[bit / 64] >> (bit % 64) & 1);
+	       (policy->retry_on[bit / 64] >> (bit % 64) & 1);
 }
 
 void retry_list(struct retry_policy *policy, unsigned status)
@@ -41,10 +41,10 @@ static uint64_t jittered(const struct retry_policy *policy, unsigned attempts, u
 	uint64_t cap = policy->backoff_us;
 
 	for (unsigned i = 1; i < attempts && cap < policy->max_backoff_us; i++)
-		cap *= 2;
+		cap = clock_add(cap, cap);
 	if (cap > policy->max_backoff_us)
 		cap = policy->max_backoff_us;
-	return random % (cap + 1);
+	return cap == UINT64_MAX ? random : random % (cap + 1);
 }
 
 bool retry_decide(const struct call *call, const struct retry_facts *facts, uint64_t *ret_wait_us)

@@ -1,8 +1,10 @@
-/* retry.h - may a failed call be tried again, and when? (CONTRACT section 2, "Retries".) Pure; any thread.
+/* retry.h - may a failed call be tried again, and when? (CONTRACT section 2, "Retries".) Pure; any
+ * thread.
  *
- * A refusal (a status in retry_on, a connection never made) may be repeated by every method; an ambiguous failure (the
- * request went out) only where request.repeatable. Waits are exponential with full jitter (Brooker, "Exponential Backoff
- * And Jitter", 2015), never shorter than what the upstream asked for. */
+ * A refusal (a status in retry_on, a connection never made) may be repeated by every method; an
+ * ambiguous failure (the request went out) only where request.repeatable. Waits are exponential
+ * with full jitter (Brooker, "Exponential Backoff And Jitter", 2015), never shorter than what the
+ * upstream asked for. */
 #ifndef POOL_RETRY_H
 #define POOL_RETRY_H
 #include "pool/call.h"
@@ -16,6 +18,7 @@ struct retry_facts {
 
 bool retry_listed(const struct retry_policy *policy, unsigned status);
 void retry_list(struct retry_policy *policy, unsigned status); /* adds it; 100 to 599 */
-/* Looks at the call's outcome, attempts and deadline. True: *ret_wait_us is the wait before the next attempt. */
+/* Looks at the call's outcome, attempts and deadline. True: *ret_wait_us is the wait before the
+ * next attempt. */
 bool retry_decide(const struct call *call, const struct retry_facts *facts, uint64_t *ret_wait_us);
 #endif

@@ -1,7 +1,7 @@
 /* transport.c - calls on the wire: curl easy handles in lanes, driven by a worker's epoll.
  *
- * Sockets stay registered with epoll while their connection is idle, so that a kept-alive call needs no epoll_ctl at all:
- * an event that nobody wants any more corrects the registration then. */
+ * Sockets stay registered with epoll while their connection is idle, so that a kept-alive call
+ * needs no epoll_ctl at all: an event that nobody wants any more corrects the registration then. */
 #include "pool/transport_internal.h"
 
 #include <limits.h>
@@ -19,7 +19,8 @@ void transport_library_init(void)
 	REQUIRE(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 }
 
-enum err_code transport_new(const struct transport_options *options, struct transport **ret_transport, struct err *err)
+enum err_code transport_new(
+	const struct transport_options *options, struct transport **ret_transport, struct err *err)
 {
 	struct transport *transport = mem_try(sizeof *transport);
 
@@ -99,7 +100,8 @@ static bool make_room(struct transport *transport, size_t fd)
 	sockets = mem_resize(transport->sockets, room * sizeof *sockets);
 	if (!sockets)
 		return false;
-	memset(sockets + transport->socket_room, 0, (room - transport->socket_room) * sizeof *sockets);
+	memset(sockets + transport->socket_room, 0,
+		(room - transport->socket_room) * sizeof *sockets);
 	transport->sockets = sockets;
 	transport->socket_room = room;
 	return true;
@@ -124,7 +126,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *lane_arg, voi
 	state->lane = lane;
 	state->wanted = wanted;
 	if ((state->registered & wanted) != wanted || (state->registered & ~wanted & EPOLLOUT))
-		watch(transport, fd, state, wanted ? wanted : state->registered & (uint32_t)~EPOLLOUT);
+		watch(transport, fd, state,
+			wanted ? wanted : state->registered & (uint32_t)~EPOLLOUT);
 	return 0;
 }
 
@@ -133,7 +136,8 @@ static int on_timer(CURLM *multi, long timeout_ms, void *lane_arg)
 	struct lane *lane = lane_arg;
 
 	(void)multi;
-	lane->due_us = timeout_ms < 0 ? CLOCK_NEVER : lane->transport->now_us + (uint64_t)timeout_ms * 1000;
+	lane->due_us = timeout_ms < 0 ? CLOCK_NEVER
+				      : lane->transport->now_us + (uint64_t)timeout_ms * 1000;
 	return 0;
 }
 
@@ -171,10 +175,12 @@ static struct lane *make_lane(struct transport *transport)
 	return lane;
 }
 
-/* The first with room: load gathers in the front lanes, whose connections are warm; the last ones fall idle and go. */
+/* The first with room: load gathers in the front lanes, whose connections are warm; the last ones
+ * fall idle and go. */
 static struct lane *choose_lane(struct transport *transport)
 {
-	for (struct list_node *node = transport->lanes.next; node != &transport->lanes; node = node->next) {
+	for (struct list_node *node = transport->lanes.next; node != &transport->lanes;
+		node = node->next) {
 		struct lane *lane = LIST_OF(node, struct lane, link);
 
 		if (lane->transfers < LANE_MAX)
@@ -210,7 +216,9 @@ void transport_put(struct transport *transport, struct transfer *transfer)
 	curl_slist_free_all(transfer->resolve);
 	mem_free(transfer->location);
 	decode_destroy(transfer->decode);
-	*transfer = (struct transfer){.transport = transport, .easy = transfer->easy, .headers = transfer->headers,
+	*transfer = (struct transfer){.transport = transport,
+		.easy = transfer->easy,
+		.headers = transfer->headers,
 		.header_room = transfer->header_room};
 	list_init(&transfer->link);
 	if (keep)
@@ -253,7 +261,8 @@ void transport_abort(struct transfer *transfer)
 
 void transport_ready(struct transport *transport, int fd, uint32_t events)
 {
-	struct socket_state *state = (size_t)fd < transport->socket_room ? &transport->sockets[fd] : NULL;
+	struct socket_state *state =
+		(size_t)fd < transport->socket_room ? &transport->sockets[fd] : NULL;
 	int action = 0, running;
 
 	if (!state || !state->registered)
@@ -301,7 +310,8 @@ void transport_run(struct transport *transport, uint64_t now_us)
 	int running;
 
 	transport->now_us = now_us;
-	for (struct list_node *node = transport->lanes.next, *after; node != &transport->lanes; node = after) {
+	for (struct list_node *node = transport->lanes.next, *after; node != &transport->lanes;
+		node = after) {
 		struct lane *lane = LIST_OF(node, struct lane, link);
 
 		after = node->next;
@@ -323,7 +333,8 @@ uint64_t transport_due_us(const struct transport *transport)
 {
 	uint64_t due = CLOCK_NEVER;
 
-	for (const struct list_node *node = transport->lanes.next; node != &transport->lanes; node = node->next) {
+	for (const struct list_node *node = transport->lanes.next; node != &transport->lanes;
+		node = node->next) {
 		const struct lane *lane = LIST_OF(node, const struct lane, link);
 
 		if (lane->touched)

@@ -1,9 +1,10 @@
-/* transport.h - calls on the wire: curl easy handles in lanes, driven by a worker's epoll. The only files that know curl
- * are this one's and url's.
+/* transport.h - calls on the wire: curl easy handles in lanes, driven by a worker's epoll. The only
+ * files that know curl are this one's and url's.
  *
- * A *lane* is a curl multi with at most LANE_MAX transfers (libcurl walks all connections of a host: many small lanes cost
- * less than a large one), made and dropped as load asks. A *transfer* is one easy run: one attempt, or one hop of it. One
- * transport a worker; every function is for that worker's thread. It decides nothing about retries: it says what happened. */
+ * A *lane* is a curl multi with at most LANE_MAX transfers (libcurl walks all connections of a
+ * host: many small lanes cost less than a large one), made and dropped as load asks. A *transfer*
+ * is one easy run: one attempt, or one hop of it. One transport a worker; every function is for
+ * that worker's thread. It decides nothing about retries: it says what happened. */
 #ifndef POOL_TRANSPORT_H
 #define POOL_TRANSPORT_H
 #include "pool/call.h"
@@ -17,16 +18,17 @@ struct transport;
 
 enum transfer_fault { /* why we ended it ourselves */
 	TRANSFER_FAULT_NONE,
-	TRANSFER_FAULT_DENIED,      /* the guard refused the very address */
+	TRANSFER_FAULT_DENIED, /* the guard refused the very address */
 	TRANSFER_FAULT_TOO_LARGE,
 	TRANSFER_FAULT_NO_MEMORY,
 	TRANSFER_FAULT_ENCODING,
 	TRANSFER_FAULT_MALFORMED,
-	TRANSFER_FAULT_REPEATED     /* libcurl wanted to send again what may not be repeated */
+	TRANSFER_FAULT_REPEATED /* libcurl wanted to send again what may not be repeated */
 };
 
 struct transfer {
-	struct list_node link;   /* the worker's list of what is under way, or the transport's of spare ones */
+	struct list_node
+		link; /* the worker's list of what is under way, or the transport's of spare ones */
 	struct call *call;
 	/* the worker's */
 	struct worker *owner;
@@ -37,13 +39,13 @@ struct transfer {
 	/* the transport's */
 	struct transport *transport;
 	struct lane *lane;
-	void *easy, *resolve;     /* CURL *, struct curl_slist * */
-	void *headers;            /* struct curl_slist array of header_room */
+	void *easy, *resolve; /* CURL *, struct curl_slist * */
+	void *headers;        /* struct curl_slist array of header_room */
 	size_t header_room;
 	struct guard *guard;
 	enum transfer_fault fault;
-	char error[256];          /* libcurl's words, for telling its codes apart; never shown */
-	unsigned requests;        /* how often libcurl began to send it */
+	char error[256];   /* libcurl's words, for telling its codes apart; never shown */
+	unsigned requests; /* how often libcurl began to send it */
 	bool own_ca;
 	struct decode *decode;
 	bool decode_ready;
@@ -57,38 +59,44 @@ struct transfer {
 };
 
 struct transport_options {
-	int epoll;                /* watched sockets carry TRANSPORT_EVENT | fd in epoll_data.u64 */
-	size_t buffer_bytes;      /* libcurl's read buffer of each transfer */
-	void (*over)(void *self, struct transfer *transfer, int curl_code); /* a transfer has ended; not called for aborted ones */
+	int epoll;           /* watched sockets carry TRANSPORT_EVENT | fd in epoll_data.u64 */
+	size_t buffer_bytes; /* libcurl's read buffer of each transfer */
+	void (*over)(void *self, struct transfer *transfer,
+		int curl_code); /* a transfer has ended; not called for aborted ones */
 	void *self;
 };
 
 #define TRANSPORT_EVENT (UINT64_C(1) << 32)
 
 void transport_library_init(void); /* once, before the first transport */
-enum err_code transport_new(const struct transport_options *options, struct transport **ret_transport, struct err *err) MUST_CHECK;
+enum err_code transport_new(const struct transport_options *options,
+	struct transport **ret_transport, struct err *err) MUST_CHECK;
 void transport_destroy(struct transport *transport); /* every transfer must have been given back */
 
 struct transfer *transport_get(struct transport *transport); /* a clean one; NULL without memory */
 void transport_put(struct transport *transport, struct transfer *transfer);
-/* Begins to send transfer->call's current hop. `addresses` (count 0: the host is a literal) pin the name; connect_ms bounds TCP and
- * TLS, total_ms everything. ERR_NOMEM: nothing was begun. */
+/* Begins to send transfer->call's current hop. `addresses` (count 0: the host is a literal) pin the
+ * name; connect_ms bounds TCP and TLS, total_ms everything. ERR_NOMEM: nothing was begun. */
 struct transport_target {
 	const struct resolver_answer *answer; /* NULL: a literal */
 	uint64_t connect_ms, total_ms;
-	const char *ca_file;                  /* "": the system's */
+	const char *ca_file; /* "": the system's */
 };
-enum err_code transport_start(struct transfer *transfer, const struct transport_target *target) MUST_CHECK;
+enum err_code transport_start(
+	struct transfer *transfer, const struct transport_target *target) MUST_CHECK;
 void transport_abort(struct transfer *transfer); /* under way or not */
 
-void transport_ready(struct transport *transport, int fd, uint32_t events); /* an epoll event with TRANSPORT_EVENT */
-/* Runs what is due and reports what has ended. Call after transport_ready and transport_start, and at transport_due_us. */
+void transport_ready(struct transport *transport, int fd,
+	uint32_t events); /* an epoll event with TRANSPORT_EVENT */
+/* Runs what is due and reports what has ended. Call after transport_ready and transport_start, and
+ * at transport_due_us. */
 void transport_run(struct transport *transport, uint64_t now_us);
 uint64_t transport_due_us(const struct transport *transport);
 size_t transport_lanes(const struct transport *transport);
 
-/* transport_outcome.c: what a curl code and the transfer's facts mean for the call. Writes code, reason, retryable, message,
- * status, sent, body, timing of call->outcome. `item_expired`: the item's own clock has run out. */
+/* transport_outcome.c: what a curl code and the transfer's facts mean for the call. Writes code,
+ * reason, retryable, message, status, sent, body, timing of call->outcome. `item_expired`: the
+ * item's own clock has run out. */
 void transport_judge(struct transfer *transfer, int curl_code, bool item_expired);
 void transport_note_timing(struct transfer *transfer);
 #endif

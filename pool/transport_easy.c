@@ -1,7 +1,7 @@
 /* transport_easy.c - what an easy handle is told, and what it tells us while it runs.
  *
- * Options that never change are set once, when the handle is made; those that depend on the call are all set for each
- * call, so that nothing of one call can reach another. */
+ * Options that never change are set once, when the handle is made; those that depend on the call
+ * are all set for each call, so that nothing of one call can reach another. */
 #include "pool/transport_internal.h"
 
 #include <arpa/inet.h>
@@ -16,8 +16,9 @@
 enum {
 	HEADER_SECTION_MAX = 256 * 1024,
 	LOCATION_MAX = 16 * 1024,
-	KEEP = 60,             /* seconds an idle connection may have been idle and still be used */
-	KEEP_UNREPEATABLE = 4, /* likewise for calls that may not be repeated: upstreams close at 5 s and up */
+	KEEP = 60, /* seconds an idle connection may have been idle and still be used */
+	KEEP_UNREPEATABLE =
+		4, /* likewise for calls that may not be repeated: upstreams close at 5 s and up */
 	EXTRA_HEADERS = 3
 };
 
@@ -60,7 +61,8 @@ static enum transfer_fault add_body(struct transfer *transfer, const char *bytes
 	struct buf *body = &transfer->call->outcome.body;
 
 	if (!transfer->decode_ready) {
-		enum decode_status status = decode_new(span_of(transfer->coding), &transfer->decode);
+		enum decode_status status =
+			decode_new(span_of(transfer->coding), &transfer->decode);
 
 		if (status != DECODE_OK)
 			return fault_of_decode(status);
@@ -113,7 +115,8 @@ static bool is_digits(struct span value)
 	return value.len > 0 && value.len < 20;
 }
 
-/* Two lengths that differ, or a length beside a transfer coding: somebody between us could read another message. */
+/* Two lengths that differ, or a length beside a transfer coding: somebody between us could read
+ * another message. */
 static bool note_length(struct transfer *transfer, struct span value)
 {
 	uint64_t length = 0;
@@ -152,13 +155,15 @@ static bool note_coding(struct transfer *transfer, struct span value)
 	return true;
 }
 
-static enum transfer_fault note_field(struct transfer *transfer, struct span name, struct span value)
+static enum transfer_fault note_field(
+	struct transfer *transfer, struct span name, struct span value)
 {
 	struct outcome *outcome = &transfer->call->outcome;
 
 	switch (name.len) {
 	case 8:
-		if (span_equals_nocase(name, "location") && value.len <= LOCATION_MAX && !transfer->location)
+		if (span_equals_nocase(name, "location") && value.len <= LOCATION_MAX &&
+			!transfer->location)
 			transfer->location = mem_copy(value.ptr, value.len);
 		break;
 	case 11:
@@ -194,8 +199,9 @@ static enum transfer_fault note_field(struct transfer *transfer, struct span nam
 
 static bool is_hop_by_hop(struct span name)
 {
-	static const char *const names[] = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization",
-		"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"};
+	static const char *const names[] = {"connection", "keep-alive", "proxy-authenticate",
+		"proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
+		"upgrade"};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (span_equals_nocase(name, names[i]))
@@ -203,7 +209,8 @@ static bool is_hop_by_hop(struct span name)
 	return false;
 }
 
-static enum transfer_fault keep_field(struct transfer *transfer, struct span name, struct span value)
+static enum transfer_fault keep_field(
+	struct transfer *transfer, struct span name, struct span value)
 {
 	struct buf *headers = &transfer->call->outcome.headers;
 	size_t at = headers->len;
@@ -257,12 +264,14 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *transfer_a
 }
 
 /* The very address that is being connected to. */
-static curl_socket_t on_open_socket(void *transfer_arg, curlsocktype purpose, struct curl_sockaddr *address)
+static curl_socket_t on_open_socket(
+	void *transfer_arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	struct transfer *transfer = transfer_arg;
 
 	(void)purpose;
-	if (guard_check_address(transfer->guard, call_url(transfer->call), &address->addr) != REASON_NONE) {
+	if (guard_check_address(transfer->guard, call_url(transfer->call), &address->addr) !=
+		REASON_NONE) {
 		transfer->fault = TRANSFER_FAULT_DENIED;
 		return CURL_SOCKET_BAD;
 	}
@@ -279,9 +288,11 @@ static bool parse_address(const char *text, union url_address *ret_address)
 	return inet_pton(AF_INET6, text, &ret_address->v6.sin6_addr) == 1;
 }
 
-/* Before each time the request is sent, on a new connection or a kept one: the address again, since a kept connection
- * never asks on_open_socket, and libcurl's silent second try, which a call must be able to bear. */
-static int on_request(void *transfer_arg, char *remote, char *local, int remote_port, int local_port)
+/* Before each time the request is sent, on a new connection or a kept one: the address again, since
+ * a kept connection never asks on_open_socket, and libcurl's silent second try, which a call must
+ * be able to bear. */
+static int on_request(
+	void *transfer_arg, char *remote, char *local, int remote_port, int local_port)
 {
 	struct transfer *transfer = transfer_arg;
 	struct call *call = transfer->call;
@@ -325,12 +336,14 @@ enum err_code transport_easy_new(struct transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* else libcurl reads the environment for every call */
+	curl_easy_setopt(
+		easy, CURLOPT_PROXY, ""); /* else libcurl reads the environment for every call */
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* decode.h does it, and sees truncation */
+	curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING,
+		0L); /* decode.h does it, and sees truncation */
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)transport->options.buffer_bytes);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
@@ -365,7 +378,8 @@ static bool has_field(const struct request *request, const char *name)
 
 static bool may_leave_origin(const char *line)
 {
-	return names_field(line, "Accept") || names_field(line, "Accept-Language") || names_field(line, "User-Agent");
+	return names_field(line, "Accept") || names_field(line, "Accept-Language") ||
+	       names_field(line, "User-Agent");
 }
 
 static void push_header(struct curl_slist *nodes, size_t *count, const char *line)
@@ -400,10 +414,13 @@ static enum err_code apply_headers(struct transfer *transfer)
 		if (!call->stripped || may_leave_origin(request->headers[i]))
 			push_header(nodes, &count, request->headers[i]);
 	push_header(nodes, &count, "Accept-Encoding: gzip, deflate");
-	push_header(nodes, &count, "Expect:"); /* libcurl's own costs a second where nobody answers it */
+	push_header(nodes, &count,
+		"Expect:"); /* libcurl's own costs a second where nobody answers it */
 	if (!request->has_body && !has_field(request, "Content-Type"))
-		push_header(nodes, &count, "Content-Type:"); /* libcurl would call an empty POST a form */
-	return curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, nodes) == CURLE_OK ? ERR_OK : ERR_NOMEM;
+		push_header(nodes, &count,
+			"Content-Type:"); /* libcurl would call an empty POST a form */
+	return curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, nodes) == CURLE_OK ? ERR_OK
+										       : ERR_NOMEM;
 }
 
 static bool takes_length(enum http_method method)
@@ -426,16 +443,20 @@ static CURLcode apply_method(struct transfer *transfer)
 	}
 	if (body || takes_length(request->method)) {
 		curl_easy_setopt(easy, CURLOPT_POST, 1L);
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(body ? request->body.len : 0));
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body && request->body.len ? request->body.ptr : "");
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+			(curl_off_t)(body ? request->body.len : 0));
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+			body && request->body.len ? request->body.ptr : "");
 	} else {
 		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
 	}
 	return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method_text(request->method));
 }
 
-/* "+host:port:address,address": libcurl asks nobody, and forgets the entry after its cache's time. */
-static enum err_code apply_addresses(struct transfer *transfer, const struct resolver_answer *answer)
+/* "+host:port:address,address": libcurl asks nobody, and forgets the entry after its cache's time.
+ */
+static enum err_code apply_addresses(
+	struct transfer *transfer, const struct resolver_answer *answer)
 {
 	const struct url *url = call_url(transfer->call);
 	struct buf text;
@@ -443,7 +464,9 @@ static enum err_code apply_addresses(struct transfer *transfer, const struct res
 	curl_slist_free_all(transfer->resolve);
 	transfer->resolve = NULL;
 	if (!answer)
-		return curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, NULL) == CURLE_OK ? ERR_OK : ERR_NOMEM;
+		return curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, NULL) == CURLE_OK
+			       ? ERR_OK
+			       : ERR_NOMEM;
 	buf_init(&text, 4096);
 	buf_addf(&text, "+%s:%u:", url->host, url->port);
 	for (size_t i = 0; i < answer->count; i++) {
@@ -454,12 +477,14 @@ static enum err_code apply_addresses(struct transfer *transfer, const struct res
 			inet_ntop(AF_INET, &address->v4.sin_addr, ip, sizeof ip);
 		else
 			inet_ntop(AF_INET6, &address->v6.sin6_addr, ip, sizeof ip);
-		buf_addf(&text, address->sa.sa_family == AF_INET ? "%s%s" : "%s[%s]", i ? "," : "", ip);
+		buf_addf(&text, address->sa.sa_family == AF_INET ? "%s%s" : "%s[%s]", i ? "," : "",
+			ip);
 	}
 	if (!text.failed)
 		transfer->resolve = curl_slist_append(NULL, text.ptr);
 	buf_free(&text);
-	if (!transfer->resolve || curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, transfer->resolve) != CURLE_OK)
+	if (!transfer->resolve ||
+		curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, transfer->resolve) != CURLE_OK)
 		return ERR_NOMEM;
 	return ERR_OK;
 }
@@ -473,16 +498,20 @@ enum err_code transport_easy_apply(struct transfer *transfer, const struct trans
 	buf_init(&call->outcome.body, call->request.response_max);
 	if (call->request.want_headers && call->outcome.headers.max == 0)
 		buf_init(&call->outcome.headers, HEADER_SECTION_MAX * 2);
-	if (curl_easy_setopt(easy, CURLOPT_URL, call_url(call)->text) != CURLE_OK || apply_method(transfer) != CURLE_OK)
+	if (curl_easy_setopt(easy, CURLOPT_URL, call_url(call)->text) != CURLE_OK ||
+		apply_method(transfer) != CURLE_OK)
 		return ERR_NOMEM;
-	if (apply_headers(transfer) != ERR_OK || apply_addresses(transfer, target->answer) != ERR_OK)
+	if (apply_headers(transfer) != ERR_OK ||
+		apply_addresses(transfer, target->answer) != ERR_OK)
 		return ERR_NOMEM;
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)target->connect_ms);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)target->total_ms);
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, keep);
-	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, /* 0: none; the length a HEAD's answer states is not coming */
+	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, /* 0: none; the length a HEAD's answer
+							     states is not coming */
 		(curl_off_t)(call->request.method == HTTP_HEAD ? 0 : call->request.response_max));
-	if (target->ca_file[0] && curl_easy_setopt(easy, CURLOPT_CAINFO, target->ca_file) != CURLE_OK)
+	if (target->ca_file[0] &&
+		curl_easy_setopt(easy, CURLOPT_CAINFO, target->ca_file) != CURLE_OK)
 		return ERR_NOMEM;
 	transfer->own_ca = target->ca_file[0] != '\0';
 	return ERR_OK;

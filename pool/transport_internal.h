@@ -1,4 +1,5 @@
-/* transport_internal.h - shared by the transport*.c files: lanes and what an easy handle is told. */
+/* transport_internal.h - shared by the transport*.c files: lanes and what an easy handle is told.
+ */
 #ifndef POOL_TRANSPORT_INTERNAL_H
 #define POOL_TRANSPORT_INTERNAL_H
 #include <curl/curl.h>
@@ -10,9 +11,9 @@ struct lane {
 	struct transport *transport;
 	CURLM *multi;
 	unsigned transfers;
-	uint64_t due_us;       /* libcurl's timer */
-	uint64_t empty_us;     /* since when it has had no transfer */
-	bool touched;          /* something may have ended in it */
+	uint64_t due_us;   /* libcurl's timer */
+	uint64_t empty_us; /* since when it has had no transfer */
+	bool touched;      /* something may have ended in it */
 };
 
 struct socket_state { /* by descriptor */
@@ -33,6 +34,7 @@ struct transport {
 
 /* transport_easy.c */
 enum err_code transport_easy_new(struct transfer *transfer) MUST_CHECK;
-enum err_code transport_easy_apply(struct transfer *transfer, const struct transport_target *target) MUST_CHECK;
+enum err_code transport_easy_apply(
+	struct transfer *transfer, const struct transport_target *target) MUST_CHECK;
 int transport_close_socket(void *transport, curl_socket_t fd);
 #endif

@@ -1,4 +1,5 @@
-/* transport_outcome.c - what a curl code and the transfer's facts mean for the call: codes of libcurl become ours here. */
+/* transport_outcome.c - what a curl code and the transfer's facts mean for the call: codes of
+ * libcurl become ours here. */
 #include "pool/transport_internal.h"
 
 #include <arpa/inet.h>
@@ -8,26 +9,58 @@
 #include "common/metrics.h"
 #include "pool/retry.h"
 
-enum { X509_EXPIRED = 10, X509_NOT_YET_VALID = 9 }; /* X509_V_ERR_* of OpenSSL, which CURLINFO_SSL_VERIFYRESULT gives */
+enum {
+	X509_EXPIRED = 10,
+	X509_NOT_YET_VALID = 9
+}; /* X509_V_ERR_* of OpenSSL, which CURLINFO_SSL_VERIFYRESULT gives */
 
 static const char *status_phrase(unsigned status)
 {
 	static const struct {
 		unsigned status;
 		const char *phrase;
-	} phrases[] = { /* RFC 9110 section 15, RFC 6585, RFC 8470 */
-		{300, " Multiple Choices"}, {301, " Moved Permanently"}, {302, " Found"}, {303, " See Other"},
-		{304, " Not Modified"}, {307, " Temporary Redirect"}, {308, " Permanent Redirect"}, {400, " Bad Request"},
-		{401, " Unauthorized"}, {402, " Payment Required"}, {403, " Forbidden"}, {404, " Not Found"},
-		{405, " Method Not Allowed"}, {406, " Not Acceptable"}, {408, " Request Timeout"}, {409, " Conflict"},
-		{410, " Gone"}, {411, " Length Required"}, {412, " Precondition Failed"}, {413, " Content Too Large"},
-		{414, " URI Too Long"}, {415, " Unsupported Media Type"}, {416, " Range Not Satisfiable"},
-		{417, " Expectation Failed"}, {421, " Misdirected Request"}, {422, " Unprocessable Content"},
-		{425, " Too Early"}, {426, " Upgrade Required"}, {428, " Precondition Required"},
-		{429, " Too Many Requests"}, {431, " Request Header Fields Too Large"},
-		{451, " Unavailable For Legal Reasons"}, {500, " Internal Server Error"}, {501, " Not Implemented"},
-		{502, " Bad Gateway"}, {503, " Service Unavailable"}, {504, " Gateway Timeout"},
-		{505, " HTTP Version Not Supported"}, {507, " Insufficient Storage"}, {511, " Network Authentication Required"},
+	} phrases[] = {
+		/* RFC 9110 section 15, RFC 6585, RFC 8470 */
+		{300, " Multiple Choices"},
+		{301, " Moved Permanently"},
+		{302, " Found"},
+		{303, " See Other"},
+		{304, " Not Modified"},
+		{307, " Temporary Redirect"},
+		{308, " Permanent Redirect"},
+		{400, " Bad Request"},
+		{401, " Unauthorized"},
+		{402, " Payment Required"},
+		{403, " Forbidden"},
+		{404, " Not Found"},
+		{405, " Method Not Allowed"},
+		{406, " Not Acceptable"},
+		{408, " Request Timeout"},
+		{409, " Conflict"},
+		{410, " Gone"},
+		{411, " Length Required"},
+		{412, " Precondition Failed"},
+		{413, " Content Too Large"},
+		{414, " URI Too Long"},
+		{415, " Unsupported Media Type"},
+		{416, " Range Not Satisfiable"},
+		{417, " Expectation Failed"},
+		{421, " Misdirected Request"},
+		{422, " Unprocessable Content"},
+		{425, " Too Early"},
+		{426, " Upgrade Required"},
+		{428, " Precondition Required"},
+		{429, " Too Many Requests"},
+		{431, " Request Header Fields Too Large"},
+		{451, " Unavailable For Legal Reasons"},
+		{500, " Internal Server Error"},
+		{501, " Not Implemented"},
+		{502, " Bad Gateway"},
+		{503, " Service Unavailable"},
+		{504, " Gateway Timeout"},
+		{505, " HTTP Version Not Supported"},
+		{507, " Insufficient Storage"},
+		{511, " Network Authentication Required"},
 	};
 
 	for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
@@ -47,13 +80,15 @@ static void judge_answer(struct transfer *transfer)
 	struct outcome *outcome = &call->outcome;
 
 	if (transfer->decode && !decode_complete(transfer->decode)) {
-		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_TRUNCATED, true, "%s ended its compressed answer too early",
-			host_of(transfer));
+		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_TRUNCATED, true,
+			"%s ended its compressed answer too early", host_of(transfer));
 	} else if (outcome->status >= 200 && outcome->status <= 299) {
-		call_fail(call, ITEM_OK, REASON_NONE, false, NULL); /* forgets an earlier attempt's message */
+		call_fail(call, ITEM_OK, REASON_NONE, false,
+			NULL); /* forgets an earlier attempt's message */
 	} else {
-		call_fail(call, ITEM_UPSTREAM_STATUS, REASON_NONE, retry_listed(call->request.retry, outcome->status),
-			"%s answered %u%s", host_of(transfer), outcome->status, status_phrase(outcome->status));
+		call_fail(call, ITEM_UPSTREAM_STATUS, REASON_NONE,
+			retry_listed(call->request.retry, outcome->status), "%s answered %u%s",
+			host_of(transfer), outcome->status, status_phrase(outcome->status));
 	}
 }
 
@@ -70,23 +105,26 @@ static void judge_fault(struct transfer *transfer)
 			"%s leads to an address that may not be called", host);
 		break;
 	case TRANSFER_FAULT_TOO_LARGE:
-		call_fail(call, ITEM_RESPONSE_TOO_LARGE, REASON_NONE, false, "%s answered with more than %zu bytes", host,
-			call->request.response_max);
+		call_fail(call, ITEM_RESPONSE_TOO_LARGE, REASON_NONE, false,
+			"%s answered with more than %zu bytes", host, call->request.response_max);
 		break;
 	case TRANSFER_FAULT_NO_MEMORY:
-		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true, "the server has no memory for the answer of %s now", host);
+		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
+			"the server has no memory for the answer of %s now", host);
 		break;
 	case TRANSFER_FAULT_ENCODING:
 		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_ENCODING, true,
 			"%s answered with a Content-Encoding that cannot be decoded", host);
 		break;
 	case TRANSFER_FAULT_MALFORMED:
-		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_MALFORMED, true, "%s answered with a malformed header section",
-			host);
+		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_MALFORMED, true,
+			"%s answered with a malformed header section", host);
 		break;
 	case TRANSFER_FAULT_REPEATED:
 		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_CLOSED, true,
-			"%s closed the connection before it answered; the call may have been acted on", host);
+			"%s closed the connection before it answered; the call may have been acted "
+			"on",
+			host);
 		break;
 	}
 }
@@ -97,12 +135,14 @@ static void judge_timeout(struct transfer *transfer, bool item_expired)
 	const char *host = host_of(transfer);
 
 	if (transfer->requests > 0)
-		call_fail(call, ITEM_TIMEOUT, REASON_RESPONSE, true, "%s did not answer in time", host);
+		call_fail(call, ITEM_TIMEOUT, REASON_RESPONSE, true, "%s did not answer in time",
+			host);
 	else if (item_expired)
-		call_fail(call, ITEM_TIMEOUT, REASON_CONNECT, true, "the time ran out while connecting to %s", host);
+		call_fail(call, ITEM_TIMEOUT, REASON_CONNECT, true,
+			"the time ran out while connecting to %s", host);
 	else
-		call_fail(call, ITEM_CONNECT_FAILED, REASON_TIMEOUT, true, "no connection to %s:%u in time", host,
-			call_url(call)->port);
+		call_fail(call, ITEM_CONNECT_FAILED, REASON_TIMEOUT, true,
+			"no connection to %s:%u in time", host, call_url(call)->port);
 }
 
 static void judge_certificate(struct transfer *transfer)
@@ -118,12 +158,14 @@ static void judge_certificate(struct transfer *transfer)
 			"the certificate that %s showed is for another name", host_of(transfer));
 	else
 		call_fail(transfer->call, ITEM_TLS_FAILED, REASON_UNTRUSTED, false,
-			"the certificate of %s is not signed by an authority that is trusted here", host_of(transfer));
+			"the certificate of %s is not signed by an authority that is trusted here",
+			host_of(transfer));
 }
 
 static void protocol(struct transfer *transfer, enum item_reason reason, const char *what)
 {
-	call_fail(transfer->call, ITEM_UPSTREAM_PROTOCOL, reason, true, "%s %s", host_of(transfer), what);
+	call_fail(transfer->call, ITEM_UPSTREAM_PROTOCOL, reason, true, "%s %s", host_of(transfer),
+		what);
 }
 
 static long os_errno(const struct transfer *transfer)
@@ -140,7 +182,8 @@ static void judge_receive(struct transfer *transfer)
 	if (os_errno(transfer) == ECONNRESET || os_errno(transfer) == EPIPE)
 		protocol(transfer, REASON_RESET, "reset the connection");
 	else if (strstr(transfer->error, "SSL") || strstr(transfer->error, "eof"))
-		protocol(transfer, transfer->call->outcome.status ? REASON_TRUNCATED : REASON_CLOSED,
+		protocol(transfer,
+			transfer->call->outcome.status ? REASON_TRUNCATED : REASON_CLOSED,
 			"closed the connection in the middle");
 	else
 		protocol(transfer, REASON_MALFORMED, "did not answer with valid HTTP");
@@ -151,8 +194,9 @@ static void judge_connect(struct transfer *transfer)
 	char text[128];
 	long number = os_errno(transfer);
 
-	call_fail(transfer->call, ITEM_CONNECT_FAILED, REASON_NONE, true, "cannot connect to %s:%u: %s", host_of(transfer),
-		call_url(transfer->call)->port, number ? strerror_r((int)number, text, sizeof text) : "no connection");
+	call_fail(transfer->call, ITEM_CONNECT_FAILED, REASON_NONE, true,
+		"cannot connect to %s:%u: %s", host_of(transfer), call_url(transfer->call)->port,
+		number ? strerror_r((int)number, text, sizeof text) : "no connection");
 }
 
 static void judge_failure(struct transfer *transfer, CURLcode code, bool item_expired)
@@ -164,7 +208,8 @@ static void judge_failure(struct transfer *transfer, CURLcode code, bool item_ex
 		judge_connect(transfer);
 		break;
 	case CURLE_COULDNT_RESOLVE_HOST:
-		call_fail(call, ITEM_DNS_FAILED, REASON_NONE, true, "%s cannot be resolved", host_of(transfer));
+		call_fail(call, ITEM_DNS_FAILED, REASON_NONE, true, "%s cannot be resolved",
+			host_of(transfer));
 		break;
 	case CURLE_OPERATION_TIMEDOUT:
 		judge_timeout(transfer, item_expired);
@@ -174,12 +219,14 @@ static void judge_failure(struct transfer *transfer, CURLcode code, bool item_ex
 		break;
 	case CURLE_SSL_CACERT_BADFILE:
 		call_fail(call, ITEM_TLS_FAILED, REASON_UNTRUSTED, false,
-			"the file of trusted certificates for %s cannot be read", host_of(transfer));
+			"the file of trusted certificates for %s cannot be read",
+			host_of(transfer));
 		break;
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CIPHER:
 	case CURLE_SSL_ISSUER_ERROR:
-		call_fail(call, ITEM_TLS_FAILED, REASON_HANDSHAKE, true, "the TLS handshake with %s failed", host_of(transfer));
+		call_fail(call, ITEM_TLS_FAILED, REASON_HANDSHAKE, true,
+			"the TLS handshake with %s failed", host_of(transfer));
 		break;
 	case CURLE_FILESIZE_EXCEEDED:
 		transfer->fault = TRANSFER_FAULT_TOO_LARGE;
@@ -199,12 +246,13 @@ static void judge_failure(struct transfer *transfer, CURLcode code, bool item_ex
 		break;
 	case CURLE_UNSUPPORTED_PROTOCOL: /* of the answer: HTTP/0.9 or no HTTP at all */
 	case CURLE_WEIRD_SERVER_REPLY:
-	case CURLE_OUT_OF_MEMORY: /* libcurl's word for a header line without end, and hardly ever the truth */
+	case CURLE_OUT_OF_MEMORY: /* libcurl's word for a header line without end, and hardly ever
+				     the truth */
 		protocol(transfer, REASON_MALFORMED, "did not answer with valid HTTP");
 		break;
 	default:
-		call_fail(call, ITEM_INTERNAL, REASON_NONE, true, "the call to %s failed: %s", host_of(transfer),
-			curl_easy_strerror(code));
+		call_fail(call, ITEM_INTERNAL, REASON_NONE, true, "the call to %s failed: %s",
+			host_of(transfer), curl_easy_strerror(code));
 		break;
 	}
 }
@@ -248,8 +296,10 @@ static const char *http_version_text(const struct transfer *transfer)
 void transport_note_timing(struct transfer *transfer)
 {
 	struct call_timing *timing = transfer->call->outcome.timing;
-	uint64_t lookup = info_us(transfer, CURLINFO_NAMELOOKUP_TIME_T), connect = info_us(transfer, CURLINFO_CONNECT_TIME_T),
-		 tls = info_us(transfer, CURLINFO_APPCONNECT_TIME_T), first = info_us(transfer, CURLINFO_STARTTRANSFER_TIME_T);
+	uint64_t lookup = info_us(transfer, CURLINFO_NAMELOOKUP_TIME_T),
+		 connect = info_us(transfer, CURLINFO_CONNECT_TIME_T),
+		 tls = info_us(transfer, CURLINFO_APPCONNECT_TIME_T),
+		 first = info_us(transfer, CURLINFO_STARTTRANSFER_TIME_T);
 	char *ip = NULL;
 	long port = 0;
 
@@ -259,7 +309,8 @@ void transport_note_timing(struct transfer *transfer)
 	curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_PORT, &port);
 	timing->remote_address[0] = '\0';
 	if (ip && *ip)
-		snprintf(timing->remote_address, sizeof timing->remote_address, strchr(ip, ':') ? "[%s]:%ld" : "%s:%ld", ip, port);
+		snprintf(timing->remote_address, sizeof timing->remote_address,
+			strchr(ip, ':') ? "[%s]:%ld" : "%s:%ld", ip, port);
 	timing->dns_us = transfer->resolved_us ? transfer->resolved_us - transfer->began_us : 0;
 	timing->connect_us = connect > lookup ? connect - lookup : 0;
 	timing->tls_us = tls > connect ? tls - connect : 0;

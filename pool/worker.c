@@ -1,7 +1,9 @@
-/* worker.c - a thread of the pool: one epoll set, a resolver, a transport, and the calls it has started.
+/* worker.c - a thread of the pool: one epoll set, a resolver, a transport, and the calls it has
+ * started.
  *
- * One round: wait; let sockets, names and timers move transfers on; take a turn with the pool; start what it gave; call
- * `done` of what is over. `done` comes last, so that new requests are on the wire while results are rendered. */
+ * One round: wait; let sockets, names and timers move transfers on; take a turn with the pool;
+ * start what it gave; call `done` of what is over. `done` comes last, so that new requests are on
+ * the wire while results are rendered. */
 #include "pool/worker_internal.h"
 
 #include <errno.h>
@@ -74,7 +76,8 @@ static uint64_t take_turns(struct worker *worker)
 static int wait_ms(const struct worker *worker, uint64_t due_us)
 {
 	uint64_t now = clock_us(), ms;
-	uint64_t transport_due = transport_due_us(worker->transport), resolver_due = resolver_due_us(worker->resolver, now);
+	uint64_t transport_due = transport_due_us(worker->transport),
+		 resolver_due = resolver_due_us(worker->resolver, now);
 
 	if (transport_due < due_us)
 		due_us = transport_due;
@@ -124,7 +127,8 @@ static void *run(void *worker_arg)
 		resolver_process(worker->resolver, -1, 0, worker->now_us);
 		worker_call_expire(worker);
 		transport_run(worker->transport, worker->now_us);
-		atomic_store_explicit(&worker->lanes, transport_lanes(worker->transport), memory_order_relaxed);
+		atomic_store_explicit(
+			&worker->lanes, transport_lanes(worker->transport), memory_order_relaxed);
 	}
 }
 
@@ -143,14 +147,18 @@ static void watch_resolver(void *worker_arg, int fd, uint32_t events)
 
 static enum err_code open_parts(struct worker *worker, struct err *err)
 {
-	struct transport_options options = {.buffer_bytes = worker->options.buffer_bytes, .over = worker_call_over, .self = worker};
+	struct transport_options options = {.buffer_bytes = worker->options.buffer_bytes,
+		.over = worker_call_over,
+		.self = worker};
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = WAKE_EVENT};
 	enum err_code code;
 
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (worker->epoll < 0 || worker->wake < 0 || epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->wake, &event) != 0)
-		return err_set(err, ERR_IO, "a worker cannot open its epoll set: %s", strerror(errno));
+	if (worker->epoll < 0 || worker->wake < 0 ||
+		epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->wake, &event) != 0)
+		return err_set(
+			err, ERR_IO, "a worker cannot open its epoll set: %s", strerror(errno));
 	options.epoll = worker->epoll;
 	code = transport_new(&options, &worker->transport, err);
 	if (code != ERR_OK)
@@ -163,7 +171,8 @@ void worker_library_init(void)
 	transport_library_init();
 }
 
-enum err_code worker_new(const struct worker_options *options, struct worker **ret_worker, struct err *err)
+enum err_code worker_new(
+	const struct worker_options *options, struct worker **ret_worker, struct err *err)
 {
 	struct worker *worker = mem_new(sizeof *worker);
 	enum err_code code;

@@ -1,7 +1,9 @@
-/* worker.h - a thread of the pool: one epoll set, a resolver, a transport, and the calls it has started.
+/* worker.h - a thread of the pool: one epoll set, a resolver, a transport, and the calls it has
+ * started.
  *
- * A worker owns a call from its start to its result. It never blocks but in epoll_wait. Once a round it takes a *turn* with
- * the pool: hands back what has ended and gets what may start. Others reach it only by worker_wake. */
+ * A worker owns a call from its start to its result. It never blocks but in epoll_wait. Once a
+ * round it takes a *turn* with the pool: hands back what has ended and gets what may start. Others
+ * reach it only by worker_wake. */
 #ifndef POOL_WORKER_H
 #define POOL_WORKER_H
 #include "common/config.h"
@@ -11,14 +13,18 @@
 struct worker;
 
 struct worker_turn {
-	struct list_node back;   /* in: calls that hold a slot and are over, or want another attempt (call->again) */
+	struct list_node back;   /* in: calls that hold a slot and are over, or want another attempt
+				    (call->again) */
 	struct list_node starts; /* out: calls to start */
-	struct list_node done;   /* out: of `back`, those that are over: their `done` is to be called */
-	struct list_node ended;  /* out: calls that ended without (another) attempt; call_end, then `done` */
-	uint64_t due_us;         /* out: when to take a turn again if nothing happens */
-	unsigned cancels;        /* out: changes when a group was cancelled */
-	bool stop;               /* out: nothing is left and nothing will come */
-	struct config *config;   /* in: the worker's; out: the current one (the reference moves along) */
+	struct list_node
+		done; /* out: of `back`, those that are over: their `done` is to be called */
+	struct list_node
+		ended; /* out: calls that ended without (another) attempt; call_end, then `done` */
+	uint64_t due_us;  /* out: when to take a turn again if nothing happens */
+	unsigned cancels; /* out: changes when a group was cancelled */
+	bool stop;        /* out: nothing is left and nothing will come */
+	struct config
+		*config; /* in: the worker's; out: the current one (the reference moves along) */
 };
 
 struct worker_options {
@@ -30,10 +36,11 @@ struct worker_options {
 };
 
 void worker_library_init(void); /* once, before the first worker */
-enum err_code worker_new(const struct worker_options *options, struct worker **ret_worker, struct err *err) MUST_CHECK;
+enum err_code worker_new(const struct worker_options *options, struct worker **ret_worker,
+	struct err *err) MUST_CHECK;
 enum err_code worker_start(struct worker *worker, struct err *err) MUST_CHECK;
-void worker_wake(struct worker *worker);     /* any thread */
-void worker_join(struct worker *worker);     /* returns after a turn said stop; not started: at once */
-void worker_destroy(struct worker *worker);  /* after join; NULL is fine */
-size_t worker_lanes(struct worker *worker);  /* any thread */
+void worker_wake(struct worker *worker); /* any thread */
+void worker_join(struct worker *worker); /* returns after a turn said stop; not started: at once */
+void worker_destroy(struct worker *worker); /* after join; NULL is fine */
+size_t worker_lanes(struct worker *worker); /* any thread */
 #endif

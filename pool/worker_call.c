@@ -1,7 +1,9 @@
-/* worker_call.c - one call on a worker: name, wire, redirects, the decision to try again, clocks and cancels.
+/* worker_call.c - one call on a worker: name, wire, redirects, the decision to try again, clocks
+ * and cancels.
  *
  *   start -> resolve -> send_now -> (transport) -> worker_call_over -> conclude -> back to the pool
- *              |           |                          | a redirect: another hop, through the pool's turns again
+ *              |           |                          | a redirect: another hop, through the pool's
+ * turns again
  *              +-----------+--- fail_unsent ----------+ another attempt likewise
  * Each way ends in `leave`, exactly once a transfer. */
 #include "pool/worker_internal.h"
@@ -32,7 +34,10 @@ static void record_attempt(struct worker *worker, const struct transfer *transfe
 	if (!timing || timing->attempt_count == CALL_ATTEMPTS_MAX)
 		return;
 	attempt = &timing->attempts[timing->attempt_count++];
-	attempt->status = call->outcome.code == ITEM_OK || call->outcome.code == ITEM_UPSTREAM_STATUS ? call->outcome.status : 0;
+	attempt->status =
+		call->outcome.code == ITEM_OK || call->outcome.code == ITEM_UPSTREAM_STATUS
+			? call->outcome.status
+			: 0;
 	attempt->code = call->outcome.code;
 	attempt->duration_us = worker->now_us - transfer->began_us;
 	attempt->wait_us = call->wait_us;
@@ -71,10 +76,12 @@ static void leave(struct worker *worker, struct transfer *transfer)
 static bool wants_retry(struct worker *worker, const struct transfer *transfer)
 {
 	struct call *call = transfer->call;
-	struct retry_facts facts = {.sent = transfer->requests > 0, .retry_after_us = transfer->retry_after_us,
+	struct retry_facts facts = {.sent = transfer->requests > 0,
+		.retry_after_us = transfer->retry_after_us,
 		.now_us = worker->now_us};
 
-	worker->random = worker->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	worker->random =
+		worker->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
 	facts.random = worker->random >> 11;
 	if (!retry_decide(call, &facts, &call->wait_us))
 		return false;
@@ -102,7 +109,8 @@ static bool is_redirect(const struct call *call, const struct transfer *transfer
 {
 	unsigned status = call->outcome.status;
 
-	if (call->outcome.code != ITEM_UPSTREAM_STATUS || call->request.max_redirects == 0 || !transfer->location)
+	if (call->outcome.code != ITEM_UPSTREAM_STATUS || call->request.max_redirects == 0 ||
+		!transfer->location)
 		return false;
 	if (call->request.method != HTTP_GET && call->request.method != HTTP_HEAD)
 		return false;
@@ -110,10 +118,12 @@ static bool is_redirect(const struct call *call, const struct transfer *transfer
 }
 
 /* The hop's target through the gate and the guard. NONE: *ret_next is it. */
-static enum item_reason next_hop(const struct call *call, const struct transfer *transfer, struct url *ret_next, bool *ret_nomem)
+static enum item_reason next_hop(const struct call *call, const struct transfer *transfer,
+	struct url *ret_next, bool *ret_nomem)
 {
 	const struct url *from = call_url(call);
-	enum item_reason reason = url_follow(from, span_of(transfer->location), ret_next, ret_nomem);
+	enum item_reason reason =
+		url_follow(from, span_of(transfer->location), ret_next, ret_nomem);
 
 	if (*ret_nomem || reason != REASON_NONE)
 		return reason;
@@ -136,20 +146,22 @@ static bool follow(struct worker *worker, struct transfer *transfer)
 	enum item_reason reason;
 
 	if (call->hops >= call->request.max_redirects) {
-		call_fail(call, ITEM_TOO_MANY_REDIRECTS, REASON_NONE, false, "more than %u redirects, the last from %s",
-			call->request.max_redirects, from->host);
+		call_fail(call, ITEM_TOO_MANY_REDIRECTS, REASON_NONE, false,
+			"more than %u redirects, the last from %s", call->request.max_redirects,
+			from->host);
 		return false;
 	}
 	reason = next_hop(call, transfer, &next, &nomem);
 	if (nomem) {
-		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true, "the server has no memory to follow the redirect of %s",
-			from->host);
+		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
+			"the server has no memory to follow the redirect of %s", from->host);
 		return false;
 	}
 	if (reason == REASON_URL_INVALID)
 		return false; /* not a usable Location: the 3xx is the answer */
 	if (reason != REASON_NONE) {
-		call_fail(call, ITEM_BLOCKED_TARGET, reason, false, "%s redirects to a target that may not be called", from->host);
+		call_fail(call, ITEM_BLOCKED_TARGET, reason, false,
+			"%s redirects to a target that may not be called", from->host);
 		return false;
 	}
 	if (!url_same_origin(from, &next))
@@ -166,12 +178,14 @@ void worker_call_over(void *worker_arg, struct transfer *transfer, int curl_code
 {
 	struct worker *worker = worker_arg;
 	struct call *call = transfer->call;
-	bool began_before_send = transfer->fault == TRANSFER_FAULT_DENIED && transfer->requests == 0 && call->hops == 0;
+	bool began_before_send = transfer->fault == TRANSFER_FAULT_DENIED &&
+				 transfer->requests == 0 && call->hops == 0;
 
 	worker->now_us = clock_us();
 	transport_judge(transfer, curl_code, worker->now_us + CLOCK_SLACK_US >= call->deadline_us);
 	if (began_before_send)
-		call->outcome.attempts--; /* a target that is blocked before connecting is no attempt */
+		call->outcome
+			.attempts--; /* a target that is blocked before connecting is no attempt */
 	if (is_redirect(call, transfer) && follow(worker, transfer)) {
 		drop_body(call);
 		leave(worker, transfer);
@@ -194,7 +208,8 @@ static uint64_t left_ms(uint64_t until_us, uint64_t now_us)
 	return until_us <= now_us ? 1 : (until_us - now_us + 999) / 1000;
 }
 
-static void send_now(struct worker *worker, struct transfer *transfer, const struct resolver_answer *answer)
+static void send_now(
+	struct worker *worker, struct transfer *transfer, const struct resolver_answer *answer)
 {
 	struct call *call = transfer->call;
 	const struct url *url = call_url(call);
@@ -205,7 +220,8 @@ static void send_now(struct worker *worker, struct transfer *transfer, const str
 
 	if (transport_start(transfer, &target) == ERR_OK)
 		return;
-	call_fail(call, ITEM_OVERLOADED, REASON_NONE, true, "the server has no memory for the call to %s now", url->host);
+	call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
+		"the server has no memory for the call to %s now", url->host);
 	fail_unsent(worker, transfer);
 }
 
@@ -214,15 +230,17 @@ static bool denied(const struct transfer *transfer, const struct resolver_answer
 	const struct url *url = call_url(transfer->call);
 
 	for (size_t i = 0; i < answer->alias_count; i++)
-		if (guard_denies_name(transfer->guard, answer->aliases[i]))
+		if (guard_denies_alias(transfer->guard, url, answer->aliases[i]))
 			return true;
 	for (size_t i = 0; i < answer->count; i++)
-		if (guard_check_address(transfer->guard, url, &answer->addresses[i].sa) != REASON_NONE)
+		if (guard_check_address(transfer->guard, url, &answer->addresses[i].sa) !=
+			REASON_NONE)
 			return true;
 	return false;
 }
 
-static void resolved(struct worker *worker, struct transfer *transfer, const struct resolver_answer *answer)
+static void resolved(
+	struct worker *worker, struct transfer *transfer, const struct resolver_answer *answer)
 {
 	struct call *call = transfer->call;
 	const char *host = call_url(call)->host;
@@ -238,7 +256,8 @@ static void resolved(struct worker *worker, struct transfer *transfer, const str
 		send_now(worker, transfer, answer);
 		return;
 	} else {
-		call_fail(call, ITEM_DNS_FAILED, answer->status == RESOLVER_TIMEOUT ? REASON_TIMEOUT : REASON_NONE, true,
+		call_fail(call, ITEM_DNS_FAILED,
+			answer->status == RESOLVER_TIMEOUT ? REASON_TIMEOUT : REASON_NONE, true,
 			"%s cannot be resolved: %s", host, answer->text);
 	}
 	fail_unsent(worker, transfer);
@@ -259,11 +278,13 @@ static void resolve(struct worker *worker, struct transfer *transfer)
 
 	transfer->waiter.done = on_resolved;
 	transfer->resolving = true;
-	if (resolver_ask(worker->resolver, call_url(call)->host, worker->now_us, &transfer->waiter, &answer)) {
+	if (resolver_ask(worker->resolver, call_url(call)->host, worker->now_us, &transfer->waiter,
+		    &answer)) {
 		resolved(worker, transfer, &answer);
 		return;
 	}
-	heap_set(&worker->timers, &transfer->timer, until < call->deadline_us ? until : call->deadline_us);
+	heap_set(&worker->timers, &transfer->timer,
+		until < call->deadline_us ? until : call->deadline_us);
 }
 
 /* What an earlier attempt or hop left, and what this one starts from. */
@@ -295,7 +316,8 @@ void worker_call_start(struct worker *worker, struct call *call)
 		if (transfer)
 			transport_put(worker->transport, transfer);
 		call->again = false;
-		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true, "the server has no memory for the call to %s now", url->host);
+		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
+			"the server has no memory for the call to %s now", url->host);
 		list_push_back(&worker->back, &call->sched.link);
 		return;
 	}
@@ -304,7 +326,8 @@ void worker_call_start(struct worker *worker, struct call *call)
 	transfer->owner = worker;
 	transfer->guard = sched_group_guard(call->group);
 	transfer->began_us = worker->now_us;
-	transfer->connect_us = config_upstream_of(worker->config, url->host, url->port)->connect_timeout_ms * 1000;
+	transfer->connect_us =
+		config_upstream_of(worker->config, url->host, url->port)->connect_timeout_ms * 1000;
 	list_push_back(&worker->under_way, &transfer->link);
 	worker->under_way_count++;
 	if (url->literal)
@@ -333,9 +356,11 @@ static void expire(struct worker *worker, struct transfer *transfer)
 
 	abort_transfer(worker, transfer);
 	if (worker->now_us >= call->deadline_us)
-		call_fail(call, ITEM_TIMEOUT, REASON_CONNECT, true, "the time ran out while resolving %s", host);
+		call_fail(call, ITEM_TIMEOUT, REASON_CONNECT, true,
+			"the time ran out while resolving %s", host);
 	else
-		call_fail(call, ITEM_DNS_FAILED, REASON_TIMEOUT, true, "%s was not resolved in time", host);
+		call_fail(call, ITEM_DNS_FAILED, REASON_TIMEOUT, true,
+			"%s was not resolved in time", host);
 	conclude(worker, transfer);
 }
 
@@ -363,7 +388,8 @@ static void cancel(struct worker *worker, struct transfer *transfer, enum call_e
 
 void worker_call_cancel_marked(struct worker *worker)
 {
-	for (struct list_node *node = worker->under_way.next, *after; node != &worker->under_way; node = after) {
+	for (struct list_node *node = worker->under_way.next, *after; node != &worker->under_way;
+		node = after) {
 		struct transfer *transfer = LIST_OF(node, struct transfer, link);
 		enum call_end why = sched_group_abort(transfer->call->group);
 

@@ -1,4 +1,5 @@
-/* worker_internal.h - a worker's state, shared by worker.c (the round) and worker_call.c (the calls). */
+/* worker_internal.h - a worker's state, shared by worker.c (the round) and worker_call.c (the
+ * calls). */
 #ifndef POOL_WORKER_INTERNAL_H
 #define POOL_WORKER_INTERNAL_H
 #include <stdatomic.h>
@@ -16,7 +17,7 @@ struct worker {
 	int epoll, wake;
 	struct resolver *resolver;
 	struct transport *transport;
-	struct heap timers;         /* of transfers whose name is being resolved */
+	struct heap timers; /* of transfers whose name is being resolved */
 	size_t under_way_count;
 	struct list_node under_way; /* transfers */
 	struct list_node back;      /* calls to hand back in the next turn */
@@ -26,9 +27,12 @@ struct worker {
 };
 
 /* worker_call.c */
-void worker_call_start(struct worker *worker, struct call *call); /* one that the pool says may start */
-void worker_call_over(void *worker, struct transfer *transfer, int curl_code); /* transport's `over` */
+void worker_call_start(
+	struct worker *worker, struct call *call); /* one that the pool says may start */
+void worker_call_over(
+	void *worker, struct transfer *transfer, int curl_code); /* transport's `over` */
 void worker_call_expire(struct worker *worker);        /* names that were not resolved in time */
 void worker_call_cancel_marked(struct worker *worker); /* calls of groups that were cancelled */
-void worker_call_ended(struct worker *worker, struct call *call); /* fills the outcome of one that ended in the scheduler */
+void worker_call_ended(struct worker *worker,
+	struct call *call); /* fills the outcome of one that ended in the scheduler */
 #endif

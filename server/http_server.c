@@ -81,6 +81,13 @@ enum err_code http_server_configure(struct http_server *server, struct config *c
 	return ERR_OK;
 }
 
+unsigned http_server_max_connections(const struct http_server *server, const struct policy *policy)
+{
+	unsigned max = policy->config->server.max_connections;
+
+	return max < server->connections_max ? max : server->connections_max;
+}
+
 /* Under the lock, so that the server cannot be gone: the stopper looks at the counts under it too.
  */
 static void tell_idle_locked(struct http_server *server, size_t count) REQUIRES(server->lock)

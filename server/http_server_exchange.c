@@ -33,14 +33,13 @@ static struct client *add_client(struct http_server *server, int fd)
 {
 	struct policy *policy = http_server_policy(server);
 	uint64_t header_us = policy->config->server.header_timeout_ms * 1000;
-	unsigned max = policy->config->server.max_connections;
+	unsigned max = http_server_max_connections(server, policy);
 	struct client *client = mem_try(sizeof *client);
 
 	http_server_unref_policy(policy);
 	if (!client)
 		return NULL;
-	client->surplus = http_server_connections(server) >
-			  (max < server->connections_max ? max : server->connections_max);
+	client->surplus = http_server_connections(server) > max;
 	client->watch = watcher_add(server->watcher, fd, clock_add(clock_us(), header_us));
 	if (client->watch)
 		return client;
@@ -112,7 +111,9 @@ void *http_server_exchange_begin(void *cls, const char *uri, struct MHD_Connecti
 	ex->request.path = ex->path;
 	ex->request.query = ex->query;
 	ex->request.request_id = ex->request_id;
-	set_deadline(server, client, ex->policy->config->server.header_timeout_ms);
+	if (client->asked)
+		set_deadline(server, client, ex->policy->config->server.header_timeout_ms);
+	client->asked = true;
 	return ex;
 }
 
@@ -224,7 +225,6 @@ static enum MHD_Result run_route(struct exchange *ex)
 
 static enum MHD_Result finish_request(struct exchange *ex)
 {
-	metrics_add(METRIC_REQUEST_BYTES, ex->received);
 	if (ex->stage == STAGE_DISCARD)
 		return http_server_reply_queue(ex);
 	ex->departure = departure_new();
@@ -293,6 +293,7 @@ void http_server_exchange_end(void *cls, struct MHD_Connection *connection, void
 	if (ex->stage == STAGE_QUEUED && server->opt.answered)
 		server->opt.answered(
 			server->opt.service, ex, ex->reply.status, clock_us() - ex->started_us);
+	metrics_add(METRIC_REQUEST_BYTES, ex->received);
 	free_body(ex);
 	http_server_reply_free(&ex->reply);
 	departure_unref(ex->departure);

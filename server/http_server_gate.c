@@ -110,8 +110,8 @@ static bool access_passes(struct exchange *ex, struct problem *problem)
 /* Did this connection come when there were too many, and are there still? */
 static bool is_surplus(struct exchange *ex)
 {
-	if (ex->client->surplus &&
-		http_server_connections(ex->server) <= ex->policy->config->server.max_connections)
+	if (http_server_connections(ex->server) <=
+		http_server_max_connections(ex->server, ex->policy))
 		ex->client->surplus = false;
 	return ex->client->surplus;
 }

@@ -54,6 +54,7 @@ struct http_server {
 struct client { /* one connection */
 	struct watch *watch;
 	bool surplus; /* past max_connections when it came */
+	bool asked;   /* its first request line has come: the header deadline of that one counts from accept */
 };
 
 struct field {
@@ -106,6 +107,7 @@ struct exchange {
 /* http_server.c */
 struct policy *http_server_policy(struct http_server *server); /* a reference */
 void http_server_unref_policy(struct policy *policy);
+unsigned http_server_max_connections(const struct http_server *server, const struct policy *policy);
 void http_server_count_answer(struct exchange *ex); /* once an exchange */
 void http_server_end_answer(struct exchange *ex);
 void http_server_begin_reply(struct http_server *server);

@@ -238,6 +238,36 @@ START_TEST(every_answer_of_ours_is_reported_once)
 }
 END_TEST
 
+/* Every allocation on a request's way fails once: an answer or a cut connection, and the next
+ * request is served. */
+START_TEST(a_request_that_meets_no_memory_costs_nobody_else_anything)
+{
+	static const char *const requests[] = {GET_OK, POST_ECHO(""),
+		"GET /later HTTP/1.1\r\nHost: x\r\n\r\n", "GET /big HTTP/1.1\r\nHost: x\r\n\r\n",
+		"GET /buffer HTTP/1.1\r\nHost: x\r\n\r\n",
+		"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"};
+	uint16_t port = toys_start(&toys);
+
+	for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+		bool failed = true;
+
+		for (unsigned long n = 1; failed; n++) {
+			struct answer answer;
+
+			mem_fail_at(n);
+			answer = wire_ask(port, requests[i]);
+			failed = mem_failed();
+			mem_fail_at(0);
+			ck_assert_msg(failed || answer.status != 0,
+				"no answer although there was memory");
+			answer_free(&answer);
+			check_ask(port, GET_OK, 200);
+			ck_assert_uint_lt(n, 200);
+		}
+	}
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
 	Suite *suite = suite_create("http_server_state");
@@ -253,6 +283,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, stopping_waits_for_answers_that_are_being_written);
 	tcase_add_test(tcase, stopping_cuts_what_is_not_read_within_the_grace);
 	tcase_add_test(tcase, every_answer_of_ours_is_reported_once);
+	tcase_add_test(tcase, a_request_that_meets_no_memory_costs_nobody_else_anything);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
