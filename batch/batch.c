@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include <jansson.h>
+
 #include "batch/document.h"
 #include "batch/intake.h"
 #include "common/clock.h"
@@ -16,6 +18,11 @@
 static void end_call(struct call *call);
 
 static const struct call_ops call_ops = {.done = end_call};
+
+void batch_library_init(void)
+{
+	json_object_seed(0); /* else the first two threads would race for it */
+}
 
 static void free_refusals(struct batch *batch)
 {

@@ -1,6 +1,6 @@
 /* batch.h - a batch: its items in, its results in order out.
  *
- * batch_parse reads the request (CONTRACT section 2) and makes the calls; batch_start hands them to the pool, all or none.
+ * batch_parse reads the request and makes the calls; batch_start hands them to the pool, all or none.
  * Each item has a slot; the worker that got its answer renders the result once, as bytes, into it. When the last slot is
  * filled (the submitter holds one count until batch_start has returned) observer->complete is called, once, on the thread
  * that filled it, with no lock held; from then on the document can be read. The batch is shared by count: whoever may
@@ -14,6 +14,8 @@
 #include "pool/pool.h"
 
 struct batch;
+
+void batch_library_init(void); /* once, before the first thread that parses */
 
 struct batch_env { /* what a batch needs of the house; it takes references where things are shared by count */
 	struct config *config;

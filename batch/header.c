@@ -58,16 +58,16 @@ static enum err_code add(struct header_list *list, struct header header)
 static enum err_code add_line(struct header_list *list, struct span name, const struct span *value)
 {
 	struct header header = {list->text.len, 0, list->text.len, name.len};
+	struct span trimmed = value ? field_trim(*value) : (struct span){0};
 	struct buf *text = &list->text;
 
 	if (buf_add(text, name.ptr, name.len) != ERR_OK)
 		return ERR_NOMEM;
-	if (value && value->len == 0)
+	if (value && trimmed.len == 0) /* of blanks only: libcurl would leave the whole line out */
 		buf_add(text, ";", 1);
 	else if (value)
 		buf_add(text, ": ", 2);
-	if (value)
-		buf_add(text, value->ptr, value->len);
+	buf_add(text, trimmed.ptr, trimmed.len);
 	header.len = value ? text->len - header.at : 0;
 	if (buf_add(text, "", 1) != ERR_OK)
 		return ERR_NOMEM;
@@ -309,12 +309,12 @@ static enum err_code share_lines(struct header_base *base)
 	for (unsigned kind = 0; kind < BODY_KIND_COUNT; kind++) {
 		size_t count = header_merge(base, NULL, NULL, (enum body_kind)kind, lines, NULL);
 
-		base->shared[kind] = mem_try(count * sizeof *lines);
-		if (!base->shared[kind])
+		base->common[kind] = mem_try(count * sizeof *lines);
+		if (!base->common[kind])
 			return ERR_NOMEM;
-		memcpy(base->shared[kind], lines, count * sizeof *lines);
-		base->shared_count[kind] = count;
-		base->shared_keyed = header_has(lines, count, "Idempotency-Key");
+		memcpy(base->common[kind], lines, count * sizeof *lines);
+		base->common_count[kind] = count;
+		base->common_keyed = header_has(lines, count, "Idempotency-Key");
 	}
 	return ERR_OK;
 }
@@ -341,6 +341,6 @@ void header_base_free(struct header_base *base)
 	mem_free(base->traceparent);
 	mem_free(base->tracestate);
 	for (unsigned kind = 0; kind < BODY_KIND_COUNT; kind++)
-		mem_free(base->shared[kind]);
+		mem_free(base->common[kind]);
 	*base = (struct header_base){0};
 }

@@ -36,9 +36,9 @@ enum err_code header_read(struct span value, bool can_remove, struct header_list
 struct header_base {
 	struct header_list defaults;
 	char *traceparent, *tracestate;       /* lines; NULL: none */
-	const char **shared[BODY_KIND_COUNT]; /* lines of an item without headers of its own */
-	size_t shared_count[BODY_KIND_COUNT];
-	bool shared_keyed; /* an Idempotency-Key is among them */
+	const char **common[BODY_KIND_COUNT]; /* lines of an item without headers of its own */
+	size_t common_count[BODY_KIND_COUNT];
+	bool common_keyed; /* an Idempotency-Key is among them */
 };
 
 /* Once `defaults` is read. Copies the trace fields (NULL: none). ERR_NOMEM. */

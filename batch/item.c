@@ -263,13 +263,13 @@ static void fill_request(struct plan *plan, struct item *item, const struct url 
 	request->body = plan->body;
 	request->url = *url;
 	if (!plan->own_headers) {
-		request->headers = base->shared[plan->kind];
-		request->header_count = base->shared_count[plan->kind];
+		request->headers = base->common[plan->kind];
+		request->header_count = base->common_count[plan->kind];
 	}
 	request->repeatable = method_idempotent(plan->method) ||
 			      (plan->own_headers ? header_has(request->headers,
 							   request->header_count, "Idempotency-Key")
-						 : base->shared_keyed);
+						 : base->common_keyed);
 	request->max_redirects = plan->max_redirects;
 	request->timeout_us = plan->timeout_us;
 	request->want_headers = options->include_headers;

@@ -10,7 +10,7 @@ struct policy_patch { /* what one `retry` object says; a zeroed one says nothing
 	struct retry_policy says;
 };
 
-void policy_default(struct retry_policy *ret_policy); /* CONTRACT section 2 */
+void policy_default(struct retry_policy *ret_policy);
 /* Reads the object at `path` ("/retry"). ERR_INVALID: faults were added. ERR_NOMEM. */
 enum err_code policy_read(struct span value, const char *path, struct policy_patch *ret_patch,
 	struct fault *fault) MUST_CHECK;

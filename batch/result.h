@@ -1,4 +1,4 @@
-/* result.h - what came of a call, as the bytes of one result object (CONTRACT section 2). Pure; any
+/* result.h - what came of a call, as the bytes of one result object. Pure; any
  * thread. */
 #ifndef BATCH_RESULT_H
 #define BATCH_RESULT_H

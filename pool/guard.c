@@ -1,5 +1,4 @@
-/* guard.c - which targets may be called: hosts, ports, addresses (CONTRACT section 8 `targets`,
- * SECURITY 1.3).
+/* guard.c - which targets may be called: hosts, ports, addresses (`targets` in the configuration).
  *
  * Order of what decides, first to last: deny entries; our own listener; the literal address in
  * allow, which alone opens link-local, metadata and IPv4-mapped addresses; networks in allow;

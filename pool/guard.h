@@ -1,5 +1,4 @@
-/* guard.h - which targets may be called: hosts, ports, addresses (CONTRACT section 8 `targets`,
- * SECURITY 1.3).
+/* guard.h - which targets may be called: hosts, ports, addresses (`targets` in the configuration).
  *
  * A guard is made from the configuration once, never changes, and is shared by count: a reload
  * makes another one, and batches keep the one they began with. Asked three times for a call: before
@@ -44,7 +43,7 @@ enum guard_class {
 	GUARD_METADATA,
 	GUARD_SPECIAL
 };
-/* What an address is, by the tables of SECURITY 1.3; an unknown family is SPECIAL. Exposed for the
+/* What an address is, by the IANA special-purpose registries (as of 2025-10); an unknown family is SPECIAL. Exposed for the
  * table test. */
 enum guard_class guard_classify(const struct sockaddr *address);
 #endif

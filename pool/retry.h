@@ -1,5 +1,4 @@
-/* retry.h - may a failed call be tried again, and when? (CONTRACT section 2, "Retries".) Pure; any
- * thread.
+/* retry.h - may a failed call be tried again, and when? Pure; any thread.
  *
  * A refusal (a status in retry_on, a connection never made) may be repeated by every method; an
  * ambiguous failure (the request went out) only where request.repeatable. Waits are exponential

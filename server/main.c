@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "batch/batch.h"
 #include "cli/check.h"
 #include "cli/help.h"
 #include "cli/key.h"
@@ -200,6 +201,7 @@ static int start(struct daemon *daemon)
 	configure_log(daemon->config);
 	log_start(daemon->config, &warnings);
 	buf_free(&warnings);
+	batch_library_init();
 	service_init(&daemon->service, daemon->config->limits.memory);
 	if (signals_new(&daemon->signals, &err) != ERR_OK || build(daemon, &err) != ERR_OK) {
 		fprintf(stderr, "batchgate: cannot start: %s\n", err.detail);

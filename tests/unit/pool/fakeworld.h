@@ -280,8 +280,10 @@ static inline void world_take_off(struct fake_world *world, struct call *call)
 {
 	struct fake_call *fake = LIST_OF(call, struct fake_call, call);
 	struct fake_step *step = &fake->steps[fake->starts];
+	enum pool_cancel cancelled = sched_group_cancelled(call->group);
 
 	MUST(call->sched.state == CALL_RUNNING);
+	MUST(cancelled == POOL_RUNNING || (cancelled == POOL_STOP_ON_ERROR && fake->starts > 0));
 	MUST(!fake->flies_to);
 	MUST(fake->starts < fake->step_count);
 	MUST(fake->returns == 0);

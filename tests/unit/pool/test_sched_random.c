@@ -215,6 +215,7 @@ static void check_starts(struct place *place, size_t from)
 /* A failed call of a stop_on_error group stops it: the scheduler knows first. */
 static void learn_stops(struct place *place)
 {
+	world_collect(&place->world); /* a closed group whose calls are back is gone */
 	for (size_t i = 0; i < place->group_count; i++) {
 		struct fake_group *group = &place->groups[i];
 

@@ -1,0 +1,128 @@
+/* test_signals.c - what the main thread is told, and that open files are raised or refused. */
+#include <check.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "server/limits.h"
+#include "server/signals.h"
+
+static struct signals *make(void)
+{
+	struct signals *signals = NULL;
+	struct err err;
+
+	ck_assert_int_eq(signals_new(&signals, &err), ERR_OK);
+	return signals;
+}
+
+static void add_to(int fd)
+{
+	const uint64_t one = 1;
+
+	ck_assert_int_eq(write(fd, &one, sizeof one), (int)sizeof one);
+}
+
+START_TEST(each_signal_is_told_once_and_stops_nothing_by_itself)
+{
+	struct signals *signals = make();
+
+	ck_assert_int_eq(signals_last(signals), 0);
+	kill(getpid(), SIGHUP);
+	ck_assert_int_eq(signals_wait(signals), SIGNALS_RELOAD);
+	kill(getpid(), SIGTERM);
+	ck_assert_int_eq(signals_wait(signals), SIGNALS_STOP);
+	ck_assert_int_eq(signals_last(signals), SIGTERM);
+	kill(getpid(), SIGINT);
+	ck_assert_int_eq(signals_wait(signals), SIGNALS_STOP);
+	ck_assert_int_eq(signals_last(signals), SIGINT);
+	kill(getpid(), SIGPIPE);
+	signals_destroy(signals);
+}
+END_TEST
+
+START_TEST(a_stop_comes_before_the_timer_and_the_timer_before_idle)
+{
+	struct signals *signals = make();
+
+	signals_set_timer(signals, 1);
+	ck_assert_int_eq(signals_wait(signals), SIGNALS_TIMER);
+	add_to(signals_idle_fd(signals));
+	add_to(signals_idle_fd(signals));
+	kill(getpid(), SIGTERM);
+	ck_assert_int_eq(signals_wait(signals), SIGNALS_STOP);
+	ck_assert_int_eq(signals_wait(signals), SIGNALS_IDLE);
+	signals_destroy(signals);
+}
+END_TEST
+
+START_TEST(a_timer_that_was_switched_off_stays_silent)
+{
+	struct signals *signals = make();
+
+	signals_set_timer(signals, 3600 * 1000);
+	signals_set_timer(signals, 0);
+	add_to(signals_idle_fd(signals));
+	ck_assert_int_eq(signals_wait(signals), SIGNALS_IDLE);
+	signals_destroy(signals);
+}
+END_TEST
+
+static struct config config_for(unsigned connections)
+{
+	struct config config;
+
+	memset(&config, 0, sizeof config);
+	config.server.max_connections = connections;
+	config.pool.max_in_flight = 1;
+	config.pool.threads = 1;
+	return config;
+}
+
+START_TEST(the_soft_limit_of_open_files_becomes_the_hard_one)
+{
+	const struct config config = config_for(1);
+	struct rlimit files;
+	struct err err;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = files.rlim_max / 2;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	ck_assert_int_eq(limits_open_files(&config, &err), ERR_OK);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+	ck_assert_uint_eq(files.rlim_cur, files.rlim_max);
+}
+END_TEST
+
+START_TEST(a_configuration_that_cannot_fit_is_refused_with_the_figures)
+{
+	const struct config config = config_for(UINT_MAX);
+	struct err err;
+
+	ck_assert_int_eq(limits_open_files(&config, &err), ERR_LIMIT);
+	ck_assert_ptr_nonnull(strstr(err.detail, "server.max_connections 4294967295"));
+	ck_assert_ptr_nonnull(strstr(err.detail, "pool.max_in_flight 1"));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("signals");
+	TCase *tests = tcase_create("signals");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_test(tests, each_signal_is_told_once_and_stops_nothing_by_itself);
+	tcase_add_test(tests, a_stop_comes_before_the_timer_and_the_timer_before_idle);
+	tcase_add_test(tests, a_timer_that_was_switched_off_stays_silent);
+	tcase_add_test(tests, the_soft_limit_of_open_files_becomes_the_hard_one);
+	tcase_add_test(tests, a_configuration_that_cannot_fit_is_refused_with_the_figures);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
