@@ -46,8 +46,8 @@ coverage: deps ## lines that the tests run; 90 % in pool/ and batch/
 	@cmake --preset coverage >/dev/null
 	@cmake --build --preset coverage -j $(JOBS)
 	@find build/coverage -name '*.gcda' -delete
-	@ctest --preset coverage -j $(JOBS) -L 'unit|integration'
-	@/usr/bin/python3 scripts/coverage.py build/coverage .
+	@ctest --preset coverage -j $(JOBS) -L 'unit|integration'; tests=$$?; \
+	/usr/bin/python3 scripts/coverage.py build/coverage . && exit $$tests
 
 image: ## build the container image
 	@docker build -t batchgate -f docker/Dockerfile .

@@ -11,10 +11,10 @@ string(REPLACE ";" "\n" daemon_lines "${daemon}")
 file(WRITE ${PROJECT_BINARY_DIR}/own-files "${own_lines}\n")
 file(WRITE ${PROJECT_BINARY_DIR}/daemon-files "${daemon_lines}\n")
 
-add_custom_target(format COMMAND xargs clang-format -i <${PROJECT_BINARY_DIR}/own-files VERBATIM)
-add_custom_target(format-check COMMAND xargs clang-format --dry-run -Werror <${PROJECT_BINARY_DIR}/own-files VERBATIM)
-add_custom_target(tidy COMMAND xargs -n 1 -P 2 clang-tidy -p ${PROJECT_BINARY_DIR} --quiet
-	--warnings-as-errors=* <${PROJECT_BINARY_DIR}/daemon-files VERBATIM)
+add_custom_target(format COMMAND xargs -a ${PROJECT_BINARY_DIR}/own-files clang-format -i VERBATIM)
+add_custom_target(format-check COMMAND xargs -a ${PROJECT_BINARY_DIR}/own-files clang-format --dry-run -Werror VERBATIM)
+add_custom_target(tidy COMMAND xargs -a ${PROJECT_BINARY_DIR}/daemon-files -n 1 -P 2 clang-tidy -p ${PROJECT_BINARY_DIR} --quiet
+	--warnings-as-errors=* VERBATIM)
 add_custom_target(cppcheck COMMAND sh ${PROJECT_SOURCE_DIR}/scripts/cppcheck.sh ${PROJECT_BINARY_DIR})
 add_custom_target(image COMMAND docker build -t batchgate:${PROJECT_VERSION}
 	-f ${PROJECT_SOURCE_DIR}/docker/Dockerfile ${PROJECT_SOURCE_DIR})

@@ -1,6 +1,7 @@
 /* mem.c - allocation, and the budget that bounds what requests may hold. */
 #include "common/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,15 @@
 
 static atomic_ulong fail_countdown; /* tests only; 0: off */
 static atomic_bool fail_happened;
+
+/* Bodies come and go by the megabyte. Left alone, glibc moves its thresholds up with the first of
+ * them and keeps what is freed in its arenas: the process would hold twice what the budget says. */
+void mem_setup(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+	mallopt(M_ARENA_MAX, 4);
+}
 
 static bool fails_now(void)
 {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+void mem_setup(void); /* once, before the first thread: what is freed goes back to the system */
 void *mem_new(size_t size); /* zeroed; never NULL: aborts */
 void *mem_try(size_t size); /* zeroed, or NULL */
 void *mem_resize(void *old,

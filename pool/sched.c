@@ -24,7 +24,8 @@ enum err_code sched_new(const struct sched_options *options, struct sched **ret_
 	list_init(&sched->turns);
 	list_init(&sched->ended);
 	heap_init(&sched->timers);
-	if (hash_init(&sched->runs, 256) != ERR_OK || hash_init(&sched->wait_queues, 64) != ERR_OK ||
+	if (hash_init(&sched->runs, 256) != ERR_OK ||
+		hash_init(&sched->wait_queues, 64) != ERR_OK ||
 		upstream_table_init(&sched->upstreams) != ERR_OK) {
 		hash_free(&sched->runs);
 		hash_free(&sched->wait_queues);
@@ -39,7 +40,8 @@ void sched_destroy(struct sched *sched)
 {
 	if (!sched)
 		return;
-	REQUIRE(list_empty(&sched->groups) && list_empty(&sched->ended) && sched->timers.count == 0);
+	REQUIRE(list_empty(&sched->groups) && list_empty(&sched->ended) &&
+		sched->timers.count == 0);
 	upstream_table_free(&sched->upstreams);
 	hash_free(&sched->runs);
 	hash_free(&sched->wait_queues);
@@ -54,100 +56,8 @@ void sched_set_bounds(struct sched *sched, size_t max_in_flight, size_t queue_li
 	sched_upstreams_review(sched);
 }
 
-static struct sched_caller *get_caller(struct sched *sched, struct caller *caller)
-{
-	struct sched_caller *entry;
-
-	for (struct list_node *node = sched->callers.next; node != &sched->callers; node = node->next) {
-		entry = LIST_OF(node, struct sched_caller, link);
-		if (entry->caller == caller || strcmp(entry->caller->name, caller->name) == 0)
-			return entry;
-	}
-	entry = mem_try(sizeof *entry);
-	if (!entry)
-		return NULL;
-	entry->caller = caller_ref(caller);
-	list_init(&entry->turn);
-	list_init(&entry->turns);
-	list_push_back(&sched->callers, &entry->link);
-	return entry;
-}
-
-static void put_caller(struct sched_caller *entry)
-{
-	if (entry->groups > 0)
-		return;
-	REQUIRE(entry->queued == 0 && list_empty(&entry->turns));
-	list_remove(&entry->link);
-	caller_unref(entry->caller);
-	mem_free(entry);
-}
-
-static double burst(const struct pool_group_options *options)
-{
-	return options->rate_per_s > 1 ? options->rate_per_s : 1; /* one second's worth, at least one call */
-}
-
-enum err_code sched_group_new(struct sched *sched, const struct pool_group_options *options, uint64_t now_us,
-	struct pool_group **ret_group)
-{
-	struct pool_group *group = mem_try(sizeof *group);
-	struct sched_caller *caller = get_caller(sched, options->caller);
-
-	if (!group || !caller || heap_reserve(&sched->timers, sched->timer_room + 2) != ERR_OK) {
-		mem_free(group);
-		if (caller)
-			put_caller(caller);
-		return ERR_NOMEM;
-	}
-	sched->timer_room += 2;
-	group->sched = sched;
-	group->options = *options;
-	group->options.caller = caller->caller;
-	group->options.guard = guard_ref(options->guard);
-	group->caller = caller;
-	caller->groups++;
-	group->tokens = burst(options);
-	group->tokens_at_us = now_us;
-	list_init(&group->turn);
-	list_init(&group->ready);
-	list_init(&group->runs);
-	list_init(&group->retrying);
-	atomic_init(&group->cancelled, (int)sched->cancelled);
-	list_push_back(&sched->groups, &group->link);
-	group->deadline_timer.kind = TIMER_DEADLINE;
-	group->token_timer.kind = TIMER_TOKEN;
-	if (options->deadline_us != CLOCK_NEVER)
-		heap_set(&sched->timers, &group->deadline_timer, options->deadline_us);
-	*ret_group = group;
-	return ERR_OK;
-}
-
-static void free_group_if_over(struct sched *sched, struct pool_group *group)
-{
-	struct sched_caller *caller = group->caller;
-
-	if (!group->closed || group->outstanding > 0)
-		return;
-	REQUIRE(list_empty(&group->runs) && list_empty(&group->retrying) && group->in_flight == 0);
-	heap_remove(&sched->timers, &group->deadline_timer);
-	heap_remove(&sched->timers, &group->token_timer);
-	sched->timer_room -= 2;
-	list_remove(&group->turn);
-	list_remove(&group->link);
-	guard_unref(group->options.guard);
-	mem_free(group);
-	caller->groups--;
-	put_caller(caller);
-}
-
-void sched_group_close(struct sched *sched, struct pool_group *group)
-{
-	group->closed = true;
-	free_group_if_over(sched, group);
-}
-
-/* While others wait too and the queue is more than half full, nobody may hold more than an equal share of it. */
+/* While others wait too and the queue is more than half full, nobody may hold more than an equal
+ * share of it. */
 static bool admits(const struct sched *sched, const struct sched_caller *caller, size_t count)
 {
 	size_t limit = sched->options.queue_limit, waiting = 1;
@@ -156,7 +66,8 @@ static bool admits(const struct sched *sched, const struct sched_caller *caller,
 		return false;
 	if (sched->queued + count <= limit / 2)
 		return true;
-	for (const struct list_node *node = sched->callers.next; node != &sched->callers; node = node->next) {
+	for (const struct list_node *node = sched->callers.next; node != &sched->callers;
+		node = node->next) {
 		const struct sched_caller *other = LIST_OF(node, const struct sched_caller, link);
 
 		waiting += other != caller && other->queued > 0;
@@ -164,7 +75,8 @@ static bool admits(const struct sched *sched, const struct sched_caller *caller,
 	return waiting == 1 || caller->queued + count <= limit / waiting;
 }
 
-/* A call that holds no slot any more, or never did, leaves the scheduler: its run and group forget it. */
+/* A call that holds no slot any more, or never did, leaves the scheduler: its run and group forget
+ * it. */
 static void forget(struct sched *sched, struct call *call)
 {
 	struct pool_run *run = call->sched.run;
@@ -175,7 +87,7 @@ static void forget(struct sched *sched, struct call *call)
 	sched_run_put(sched, run);
 	sched->timer_room--;
 	group->outstanding--;
-	free_group_if_over(sched, group);
+	sched_group_free_if_over(sched, group);
 }
 
 /* The group may be gone afterwards. */
@@ -187,43 +99,9 @@ static void end(struct sched *sched, struct call *call, enum call_end why)
 	forget(sched, call);
 }
 
-static enum call_end end_of_cancel(enum pool_cancel why)
-{
-	static const enum call_end ends[] = {
-		[POOL_STOP_ON_ERROR] = CALL_END_STOP_ON_ERROR,
-		[POOL_CLIENT_GONE] = CALL_END_CLIENT_GONE,
-		[POOL_DRAIN] = CALL_END_DRAIN,
-		[POOL_JOB_CANCELLED] = CALL_END_JOB_CANCELLED,
-	};
-
-	REQUIRE(why > POOL_RUNNING && (size_t)why < sizeof ends / sizeof *ends);
-	return ends[why];
-}
-
-enum pool_cancel sched_group_cancelled(const struct pool_group *group)
-{
-	return (enum pool_cancel)atomic_load_explicit(&group->cancelled, memory_order_acquire);
-}
-
-void *sched_group_self(const struct pool_group *group)
-{
-	return group->sched->options.self;
-}
-
-enum call_end sched_group_abort(const struct pool_group *group)
-{
-	enum pool_cancel why = sched_group_cancelled(group);
-
-	return why == POOL_RUNNING || why == POOL_STOP_ON_ERROR ? CALL_END_NONE : end_of_cancel(why);
-}
-
-struct guard *sched_group_guard(const struct pool_group *group)
-{
-	return group->options.guard;
-}
-
 /* Takes references to the runs of all calls, or of none. */
-static bool get_runs(struct sched *sched, struct pool_group *group, struct call *const *calls, size_t count)
+static bool get_runs(
+	struct sched *sched, struct pool_group *group, struct call *const *calls, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		calls[i]->sched.run = sched_run_get(sched, group, &calls[i]->request.url);
@@ -238,15 +116,16 @@ static bool get_runs(struct sched *sched, struct pool_group *group, struct call 
 	return true;
 }
 
-enum err_code sched_submit(struct sched *sched, struct pool_group *group, struct call *const *calls, size_t count,
-	uint64_t now_us)
+enum err_code sched_submit(struct sched *sched, struct pool_group *group, struct call *const *calls,
+	size_t count, uint64_t now_us)
 {
 	enum pool_cancel cancelled = sched_group_cancelled(group);
 
 	REQUIRE(!group->closed);
 	if (!admits(sched, group->caller, count))
 		return ERR_BUSY;
-	if (heap_reserve(&sched->timers, sched->timer_room + count) != ERR_OK || !get_runs(sched, group, calls, count))
+	if (heap_reserve(&sched->timers, sched->timer_room + count) != ERR_OK ||
+		!get_runs(sched, group, calls, count))
 		return ERR_NOMEM;
 	sched->timer_room += count;
 	group->outstanding += count;
@@ -257,7 +136,7 @@ enum err_code sched_submit(struct sched *sched, struct pool_group *group, struct
 		call->submitted_us = now_us;
 		call->sched.timer = (struct heap_node){.kind = TIMER_CALL};
 		if (cancelled != POOL_RUNNING)
-			end(sched, call, end_of_cancel(cancelled));
+			end(sched, call, sched_group_end_of(cancelled));
 		else if (group->expired)
 			end(sched, call, CALL_END_QUEUE_TIMEOUT);
 		else
@@ -266,9 +145,10 @@ enum err_code sched_submit(struct sched *sched, struct pool_group *group, struct
 	return ERR_OK;
 }
 
-/* Ends what is queued. only_fresh: calls that have begun an attempt may go on. The group must not be over before the end:
- * the asker holds it open or counts on nothing of it afterwards. */
-static void end_queued(struct sched *sched, struct pool_group *group, enum call_end fresh, enum call_end begun, bool only_fresh)
+/* Ends what is queued. only_fresh: calls that have begun an attempt may go on. The group must not
+ * be over before the end: the asker holds it open or counts on nothing of it afterwards. */
+static void end_queued(struct sched *sched, struct pool_group *group, enum call_end fresh,
+	enum call_end begun, bool only_fresh)
 {
 	struct list_node all;
 
@@ -276,7 +156,8 @@ static void end_queued(struct sched *sched, struct pool_group *group, enum call_
 	for (struct list_node *at = group->runs.next; at != &group->runs; at = at->next) {
 		struct pool_run *run = LIST_OF(at, struct pool_run, group_link);
 
-		for (struct list_node *node = run->calls.next, *after; node != &run->calls; node = after) {
+		for (struct list_node *node = run->calls.next, *after; node != &run->calls;
+			node = after) {
 			struct call *call = LIST_OF(node, struct call, sched.link);
 
 			after = node->next;
@@ -325,18 +206,20 @@ void sched_cancel(struct sched *sched, struct pool_group *group, enum pool_cance
 	if (before != POOL_RUNNING && (before != POOL_STOP_ON_ERROR || only_fresh))
 		return;
 	atomic_store_explicit(&group->cancelled, (int)why, memory_order_release);
-	group->outstanding++; /* so that ending the last call does not free the group under our feet */
-	end_queued(sched, group, end_of_cancel(why), end_of_cancel(why), only_fresh);
+	group->outstanding++; /* so that ending the last call does not free the group under our feet
+			       */
+	end_queued(sched, group, sched_group_end_of(why), sched_group_end_of(why), only_fresh);
 	if (!only_fresh)
-		end_retrying(sched, group, end_of_cancel(why));
+		end_retrying(sched, group, sched_group_end_of(why));
 	group->outstanding--;
-	free_group_if_over(sched, group);
+	sched_group_free_if_over(sched, group);
 }
 
 void sched_cancel_all(struct sched *sched, enum pool_cancel why)
 {
 	sched->cancelled = why;
-	for (struct list_node *node = sched->groups.next, *after; node != &sched->groups; node = after) {
+	for (struct list_node *node = sched->groups.next, *after; node != &sched->groups;
+		node = after) {
 		after = node->next;
 		sched_cancel(sched, LIST_OF(node, struct pool_group, link), why);
 	}
@@ -345,11 +228,12 @@ void sched_cancel_all(struct sched *sched, enum pool_cancel why)
 /* True where the group may start one call now; else it is blocked until its next token comes. */
 static bool has_token(struct sched *sched, struct pool_group *group, uint64_t now_us)
 {
-	double rate = group->options.rate_per_s, most = burst(&group->options);
+	double rate = group->options.rate_per_s, most = sched_group_burst(&group->options);
 
 	if (rate <= 0)
 		return true;
-	if (now_us > group->tokens_at_us) { /* two threads may have read the clock in the other order */
+	if (now_us >
+		group->tokens_at_us) { /* two threads may have read the clock in the other order */
 		group->tokens += (double)(now_us - group->tokens_at_us) / 1e6 * rate;
 		group->tokens_at_us = now_us;
 	}
@@ -358,7 +242,8 @@ static bool has_token(struct sched *sched, struct pool_group *group, uint64_t no
 	if (group->tokens >= 1 - 1e-9)
 		return true;
 	group->rate_blocked = true;
-	heap_set(&sched->timers, &group->token_timer, now_us + (uint64_t)((1 - group->tokens) / rate * 1e6) + 1);
+	heap_set(&sched->timers, &group->token_timer,
+		now_us + (uint64_t)((1 - group->tokens) / rate * 1e6) + 1);
 	sched_group_update(sched, group);
 	return false;
 }
@@ -409,7 +294,8 @@ bool sched_has_ready(const struct sched *sched)
 	return sched->in_flight < sched->options.max_in_flight && !list_empty(&sched->turns);
 }
 
-/* A call that holds no slot any more waits for another attempt: until again_us, then in its run's queue. */
+/* A call that holds no slot any more waits for another attempt: until again_us, then in its run's
+ * queue. */
 static void requeue(struct sched *sched, struct call *call, uint64_t now_us)
 {
 	struct pool_group *group = call->group;
@@ -442,7 +328,8 @@ static bool move_run(struct sched *sched, struct call *call)
 static void fail(struct sched *sched, struct call *call, enum call_end why)
 {
 	if (call->group->options.stop_on_error)
-		sched_cancel(sched, call->group, POOL_STOP_ON_ERROR); /* the call keeps the group alive */
+		sched_cancel(sched, call->group,
+			POOL_STOP_ON_ERROR); /* the call keeps the group alive */
 	end(sched, call, why);
 }
 
@@ -451,7 +338,7 @@ static void give_back_again(struct sched *sched, struct call *call, uint64_t now
 	enum pool_cancel cancelled = sched_group_cancelled(call->group);
 
 	if (cancelled != POOL_RUNNING && cancelled != POOL_STOP_ON_ERROR)
-		end(sched, call, end_of_cancel(cancelled));
+		end(sched, call, sched_group_end_of(cancelled));
 	else if (call->group->expired)
 		end(sched, call, CALL_END_RETRY_WAIT_TIMEOUT);
 	else if (!move_run(sched, call))
@@ -477,7 +364,8 @@ void sched_give_back(struct sched *sched, struct call *call, uint64_t now_us)
 	call->sched.state = CALL_ENDED;
 	sched->finished++;
 	if (stops)
-		sched_cancel(sched, group, POOL_STOP_ON_ERROR); /* our own call keeps the group alive */
+		sched_cancel(
+			sched, group, POOL_STOP_ON_ERROR); /* our own call keeps the group alive */
 	forget(sched, call);
 }
 
@@ -485,11 +373,12 @@ static void expire_group(struct sched *sched, struct pool_group *group)
 {
 	group->expired = true;
 	group->outstanding++;
-	end_queued(sched, group, group->rate_blocked ? CALL_END_RATE_LIMITED : CALL_END_QUEUE_TIMEOUT,
+	end_queued(sched, group,
+		group->rate_blocked ? CALL_END_RATE_LIMITED : CALL_END_QUEUE_TIMEOUT,
 		group->rate_blocked ? CALL_END_RATE_LIMITED : CALL_END_RETRY_WAIT_TIMEOUT, false);
 	end_retrying(sched, group, CALL_END_RETRY_WAIT_TIMEOUT);
 	group->outstanding--;
-	free_group_if_over(sched, group);
+	sched_group_free_if_over(sched, group);
 }
 
 static void expire_call(struct sched *sched, struct call *call)
@@ -552,11 +441,16 @@ bool sched_has_ended(const struct sched *sched)
 
 void sched_stats(const struct sched *sched, struct pool_stats *ret_stats)
 {
-	*ret_stats = (struct pool_stats){.in_flight = sched->in_flight, .queued = sched->queued,
-		.upstreams = sched->upstreams.by_origin.count, .started = sched->started, .finished = sched->finished};
-	for (const struct list_node *node = sched->groups.next; node != &sched->groups; node = node->next)
+	*ret_stats = (struct pool_stats){.in_flight = sched->in_flight,
+		.queued = sched->queued,
+		.upstreams = sched->upstreams.by_origin.count,
+		.started = sched->started,
+		.finished = sched->finished};
+	for (const struct list_node *node = sched->groups.next; node != &sched->groups;
+		node = node->next)
 		ret_stats->groups++;
-	for (const struct list_node *node = sched->callers.next; node != &sched->callers; node = node->next)
+	for (const struct list_node *node = sched->callers.next; node != &sched->callers;
+		node = node->next)
 		ret_stats->callers++;
 }
 
@@ -564,8 +458,10 @@ void sched_rule_counts(const struct sched *sched, size_t *counts, size_t rule_co
 {
 	memset(counts, 0, rule_count * sizeof *counts);
 	for (size_t i = 0; i < sched->upstreams.by_origin.size; i++) {
-		for (struct hash_node *node = sched->upstreams.by_origin.buckets[i]; node; node = node->next) {
-			const struct upstream *upstream = LIST_OF(node, const struct upstream, node);
+		for (struct hash_node *node = sched->upstreams.by_origin.buckets[i]; node;
+			node = node->next) {
+			const struct upstream *upstream =
+				LIST_OF(node, const struct upstream, node);
 
 			if (upstream->rule < rule_count)
 				counts[upstream->rule] += upstream->in_flight;

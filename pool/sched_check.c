@@ -1,4 +1,5 @@
-/* sched_check.c - the scheduler's invariants, checked one by one. For tests: it looks at everything. */
+/* sched_check.c - the scheduler's invariants, checked one by one. For tests: it looks at
+ * everything. */
 #include "common/clock.h"
 #include "pool/sched_internal.h"
 
@@ -35,7 +36,8 @@ static void check_group(const struct pool_group *group, struct totals *totals)
 
 	REQUIRE(group->in_flight <= group->options.concurrency);
 	REQUIRE(list_linked(&group->turn) == wants);
-	for (const struct list_node *node = group->runs.next; node != &group->runs; node = node->next) {
+	for (const struct list_node *node = group->runs.next; node != &group->runs;
+		node = node->next) {
 		const struct pool_run *run = LIST_OF(node, const struct pool_run, group_link);
 
 		check_run(run, totals);
@@ -56,14 +58,16 @@ static void check_upstream(const struct sched *sched, const struct upstream *ups
 
 	REQUIRE(!upstream_has_room(upstream) || list_empty(&upstream->waiters));
 	for (size_t i = 0; i < sched->runs.size; i++) {
-		for (const struct hash_node *node = sched->runs.buckets[i]; node; node = node->next) {
+		for (const struct hash_node *node = sched->runs.buckets[i]; node;
+			node = node->next) {
 			const struct pool_run *run = LIST_OF(node, const struct pool_run, node);
 
 			promised += run->upstream == upstream && run->promised;
 			waiting += run->upstream == upstream && run->place == RUN_WAITING;
 		}
 	}
-	for (const struct list_node *node = upstream->waiters.next; node != &upstream->waiters; node = node->next) {
+	for (const struct list_node *node = upstream->waiters.next; node != &upstream->waiters;
+		node = node->next) {
 		const struct wait_queue *queue = LIST_OF(node, const struct wait_queue, turn);
 
 		REQUIRE(queue->upstream == upstream && !list_empty(&queue->runs));
@@ -76,9 +80,11 @@ void sched_check(const struct sched *sched)
 {
 	struct totals totals = {0};
 
-	for (const struct list_node *node = sched->groups.next; node != &sched->groups; node = node->next)
+	for (const struct list_node *node = sched->groups.next; node != &sched->groups;
+		node = node->next)
 		check_group(LIST_OF(node, const struct pool_group, link), &totals);
-	for (const struct list_node *node = sched->callers.next; node != &sched->callers; node = node->next) {
+	for (const struct list_node *node = sched->callers.next; node != &sched->callers;
+		node = node->next) {
 		const struct sched_caller *caller = LIST_OF(node, const struct sched_caller, link);
 
 		REQUIRE(list_linked(&caller->turn) == !list_empty(&caller->turns));

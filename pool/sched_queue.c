@@ -1,8 +1,10 @@
-/* sched_queue.c - runs, and the one list each stands in: ready in its group, or waiting for its upstream.
+/* sched_queue.c - runs, and the one list each stands in: ready in its group, or waiting for its
+ * upstream.
  *
- * The rule that nothing is forgotten: while an upstream has room, nobody waits for it. Room that comes is *promised* at
- * once to the run whose turn it is, which moves to ready and finds its slot kept, however many come before it is picked.
- * A run that leaves ready without using its promise (emptied, its group blocked) gives the room to the next waiter. */
+ * The rule that nothing is forgotten: while an upstream has room, nobody waits for it. Room that
+ * comes is *promised* at once to the run whose turn it is, which moves to ready and finds its slot
+ * kept, however many come before it is picked. A run that leaves ready without using its promise
+ * (emptied, its group blocked) gives the room to the next waiter. */
 #include "pool/sched_internal.h"
 
 #include <string.h>
@@ -33,12 +35,14 @@ static bool queue_matches(const struct hash_node *node, const void *what)
 	return queue->caller == key->caller && queue->upstream == key->upstream;
 }
 
-static struct wait_queue *get_queue(struct sched *sched, struct sched_caller *caller, struct upstream *upstream)
+static struct wait_queue *get_queue(
+	struct sched *sched, struct sched_caller *caller, struct upstream *upstream)
 {
 	struct wait_key what = {caller, upstream};
 	uint64_t key = hash_bytes(&sched->wait_queues, &what, sizeof what);
 	struct hash_node *found = hash_find(&sched->wait_queues, key, queue_matches, &what);
-	struct wait_queue *queue = found ? LIST_OF(found, struct wait_queue, node) : mem_try(sizeof *queue);
+	struct wait_queue *queue =
+		found ? LIST_OF(found, struct wait_queue, node) : mem_try(sizeof *queue);
 
 	if (!queue)
 		return NULL;
@@ -62,7 +66,8 @@ static void put_queue(struct sched *sched, struct wait_queue *queue)
 	mem_free(queue);
 }
 
-static struct pool_run *make_run(struct sched *sched, struct pool_group *group, struct upstream *upstream, uint64_t key)
+static struct pool_run *make_run(
+	struct sched *sched, struct pool_group *group, struct upstream *upstream, uint64_t key)
 {
 	struct wait_queue *queue = get_queue(sched, group->caller, upstream);
 	struct pool_run *run = queue ? mem_try(sizeof *run) : NULL;
@@ -283,12 +288,15 @@ void sched_upstream_free(struct sched *sched, struct upstream *upstream)
 void sched_upstreams_review(struct sched *sched)
 {
 	for (size_t i = 0; i < sched->upstreams.by_origin.size; i++) {
-		for (struct hash_node *node = sched->upstreams.by_origin.buckets[i]; node; node = node->next) {
+		for (struct hash_node *node = sched->upstreams.by_origin.buckets[i]; node;
+			node = node->next) {
 			struct upstream *upstream = LIST_OF(node, struct upstream, node);
-			struct url url = {
-				.origin = upstream->origin, .host = upstream->host, .port = upstream->port};
+			struct url url = {.origin = upstream->origin,
+				.host = upstream->host,
+				.port = upstream->port};
 
-			upstream->limit = sched->options.upstream_rule(sched->options.self, &url, &upstream->rule);
+			upstream->limit = sched->options.upstream_rule(
+				sched->options.self, &url, &upstream->rule);
 			wake(sched, upstream);
 		}
 	}

@@ -76,16 +76,21 @@ void transport_destroy(struct transport *transport)
 	mem_free(transport);
 }
 
-/* What epoll is told: `registered` becomes `events`. */
+/* What epoll is told: `registered` becomes `events`. A descriptor that libcurl has closed without
+ * a word is unknown to epoll (ENOENT) or to the kernel (EBADF): then nothing is registered. */
 static void watch(struct transport *transport, int fd, struct socket_state *state, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.u64 = TRANSPORT_EVENT | (uint32_t)fd};
-	int op = events == 0 ? EPOLL_CTL_DEL : state->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	int epoll = transport->options.epoll;
 
 	if (state->registered == events)
 		return;
-	if (epoll_ctl(transport->options.epoll, op, fd, &event) == 0)
-		state->registered = events;
+	if (events == 0)
+		epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
+	else if ((!state->registered || epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) != 0) &&
+		 epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+		events = 0;
+	state->registered = events;
 }
 
 static bool make_room(struct transport *transport, size_t fd)
@@ -141,13 +146,17 @@ static int on_timer(CURLM *multi, long timeout_ms, void *lane_arg)
 	return 0;
 }
 
-/* The kernel forgets the registration with the descriptor. */
-int transport_close_socket(void *transport_arg, curl_socket_t fd)
+/* The kernel forgets the registration with the descriptor; so do we, when it is closed, and again
+ * when its number comes back: libcurl does not tell of every close. */
+void transport_forget_socket(struct transport *transport, int fd)
 {
-	struct transport *transport = transport_arg;
-
 	if ((size_t)fd < transport->socket_room)
 		transport->sockets[fd] = (struct socket_state){0};
+}
+
+int transport_close_socket(void *transport_arg, curl_socket_t fd)
+{
+	transport_forget_socket(transport_arg, fd);
 	return close(fd);
 }
 
@@ -207,9 +216,17 @@ struct transfer *transport_get(struct transport *transport)
 	return NULL;
 }
 
+/* libcurl counts in the handle how often it has silently tried again, over all calls, and gives up
+ * at five: a handle that may have done so starts anew, as one that was told of a CA file does. */
+static enum err_code renew(struct transfer *transfer)
+{
+	curl_easy_reset(transfer->easy);
+	return transport_easy_init(transfer);
+}
+
 void transport_put(struct transport *transport, struct transfer *transfer)
 {
-	bool keep = !transfer->own_ca; /* libcurl has no way back to its default CA file */
+	bool clean = transfer->answered && transfer->requests == 1 && !transfer->own_ca;
 
 	REQUIRE(!transfer->lane);
 	list_remove(&transfer->link);
@@ -221,7 +238,7 @@ void transport_put(struct transport *transport, struct transfer *transfer)
 		.headers = transfer->headers,
 		.header_room = transfer->header_room};
 	list_init(&transfer->link);
-	if (keep)
+	if (clean || renew(transfer) == ERR_OK)
 		list_push_front(&transport->spares, &transfer->link);
 	else
 		free_transfer(transfer);

@@ -44,9 +44,9 @@ struct transfer {
 	size_t header_room;
 	struct guard *guard;
 	enum transfer_fault fault;
-	char error[256];   /* libcurl's words, for telling its codes apart; never shown */
-	unsigned requests; /* how often libcurl began to send it */
-	bool own_ca;
+	char error[256];       /* libcurl's words, for telling its codes apart; never shown */
+	unsigned requests;     /* how often libcurl began to send it */
+	bool own_ca, answered; /* answered: libcurl was content with the whole of it */
 	struct decode *decode;
 	bool decode_ready;
 	size_t header_bytes;

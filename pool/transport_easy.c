@@ -19,7 +19,8 @@ enum {
 	KEEP = 60, /* seconds an idle connection may have been idle and still be used */
 	KEEP_UNREPEATABLE =
 		4, /* likewise for calls that may not be repeated: upstreams close at 5 s and up */
-	EXTRA_HEADERS = 3
+	EXTRA_HEADERS = 3,
+	COMPRESSED_PIECE = 512
 };
 
 /* ---- while it runs ---- */
@@ -28,17 +29,6 @@ static size_t fail(struct transfer *transfer, enum transfer_fault fault)
 {
 	transfer->fault = fault;
 	return 0; /* libcurl takes a short count for an error and ends the transfer */
-}
-
-/* The body's memory is charged as it grows. */
-static bool charge(struct call *call, size_t before)
-{
-	size_t grown = call->outcome.body.capacity - before;
-
-	if (!mem_take(call->budget, grown))
-		return false;
-	call->outcome.charged += grown;
-	return true;
 }
 
 static enum transfer_fault fault_of_decode(enum decode_status status)
@@ -56,39 +46,62 @@ static enum transfer_fault fault_of_decode(enum decode_status status)
 	return TRANSFER_FAULT_ENCODING;
 }
 
-static enum transfer_fault add_body(struct transfer *transfer, const char *bytes, size_t len)
+/* The body's memory is charged as it grows. */
+static bool charge(struct call *call, size_t before)
 {
-	struct buf *body = &transfer->call->outcome.body;
+	size_t grown = call->outcome.body.capacity - before;
 
-	if (!transfer->decode_ready) {
-		enum decode_status status =
-			decode_new(span_of(transfer->coding), &transfer->decode);
-
-		if (status != DECODE_OK)
-			return fault_of_decode(status);
-		transfer->decode_ready = true;
-	}
-	if (transfer->decode)
-		return fault_of_decode(decode_feed(transfer->decode, bytes, len, body));
-	switch (buf_add(body, bytes, len)) {
-	case ERR_OK:
-		return TRANSFER_FAULT_NONE;
-	case ERR_LIMIT:
-		return TRANSFER_FAULT_TOO_LARGE;
-	default:
-		return TRANSFER_FAULT_NO_MEMORY;
-	}
+	if (!mem_take(call->budget, grown))
+		return false;
+	call->outcome.charged += grown;
+	return true;
 }
 
+static enum transfer_fault fault_of_add(enum err_code code)
+{
+	if (code == ERR_OK)
+		return TRANSFER_FAULT_NONE;
+	return code == ERR_LIMIT ? TRANSFER_FAULT_TOO_LARGE : TRANSFER_FAULT_NO_MEMORY;
+}
+
+static enum transfer_fault add_piece(struct transfer *transfer, const char *bytes, size_t len)
+{
+	struct call *call = transfer->call;
+	struct buf *body = &call->outcome.body;
+	size_t before = body->capacity;
+	enum transfer_fault fault =
+		transfer->decode ? fault_of_decode(decode_feed(transfer->decode, bytes, len, body))
+				 : fault_of_add(buf_add(body, bytes, len));
+
+	if (!charge(call, before) && fault == TRANSFER_FAULT_NONE)
+		fault = TRANSFER_FAULT_NO_MEMORY;
+	return fault;
+}
+
+static enum transfer_fault begin_body(struct transfer *transfer)
+{
+	transfer->decode_ready = true;
+	return fault_of_decode(decode_new(span_of(transfer->coding), &transfer->decode));
+}
+
+/* What is compressed may grow a thousandfold: in pieces, so that the budget is asked in between. */
 static size_t on_body(char *bytes, size_t size, size_t count, void *transfer_arg)
 {
 	struct transfer *transfer = transfer_arg;
-	size_t len = size * count, before = transfer->call->outcome.body.capacity;
-	enum transfer_fault fault = add_body(transfer, bytes, len);
+	enum transfer_fault fault = TRANSFER_FAULT_NONE;
+	size_t len = size * count, at = 0;
 
 	transfer->received += len;
-	if (!charge(transfer->call, before) && fault == TRANSFER_FAULT_NONE)
-		fault = TRANSFER_FAULT_NO_MEMORY;
+	if (!transfer->decode_ready)
+		fault = begin_body(transfer);
+	while (at < len && fault == TRANSFER_FAULT_NONE) {
+		size_t piece = len - at;
+
+		if (transfer->decode && piece > COMPRESSED_PIECE)
+			piece = COMPRESSED_PIECE;
+		fault = add_piece(transfer, bytes + at, piece);
+		at += piece;
+	}
 	return fault == TRANSFER_FAULT_NONE ? len : fail(transfer, fault);
 }
 
@@ -268,6 +281,7 @@ static curl_socket_t on_open_socket(
 	void *transfer_arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	struct transfer *transfer = transfer_arg;
+	int fd;
 
 	(void)purpose;
 	if (guard_check_address(transfer->guard, call_url(transfer->call), &address->addr) !=
@@ -275,7 +289,10 @@ static curl_socket_t on_open_socket(
 		transfer->fault = TRANSFER_FAULT_DENIED;
 		return CURL_SOCKET_BAD;
 	}
-	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	if (fd >= 0)
+		transport_forget_socket(transfer->transport, fd);
+	return fd;
 }
 
 static bool parse_address(const char *text, union url_address *ret_address)
@@ -319,6 +336,8 @@ static int on_request(
 		}
 		call->outcome.attempts++;
 	}
+	/* Should this connection be dead, libcurl's second try must not meet another dead one. */
+	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
 	transfer->requests++;
 	return CURL_PREREQFUNC_OK;
 }
@@ -327,12 +346,15 @@ static int on_request(
 
 enum err_code transport_easy_new(struct transfer *transfer)
 {
-	struct transport *transport = transfer->transport;
-	CURL *easy = curl_easy_init();
+	transfer->easy = curl_easy_init();
+	return transfer->easy ? transport_easy_init(transfer) : ERR_NOMEM;
+}
 
-	if (!easy)
-		return ERR_NOMEM;
-	transfer->easy = easy;
+enum err_code transport_easy_init(struct transfer *transfer)
+{
+	struct transport *transport = transfer->transport;
+	CURL *easy = transfer->easy;
+
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -507,6 +529,7 @@ enum err_code transport_easy_apply(struct transfer *transfer, const struct trans
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)target->connect_ms);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)target->total_ms);
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, keep);
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 0L);
 	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, /* 0: none; the length a HEAD's answer
 							     states is not coming */
 		(curl_off_t)(call->request.method == HTTP_HEAD ? 0 : call->request.response_max));

@@ -34,7 +34,9 @@ struct transport {
 
 /* transport_easy.c */
 enum err_code transport_easy_new(struct transfer *transfer) MUST_CHECK;
+enum err_code transport_easy_init(struct transfer *transfer) MUST_CHECK; /* what never changes */
 enum err_code transport_easy_apply(
 	struct transfer *transfer, const struct transport_target *target) MUST_CHECK;
+void transport_forget_socket(struct transport *transport, int fd);
 int transport_close_socket(void *transport, curl_socket_t fd);
 #endif

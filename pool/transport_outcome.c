@@ -9,10 +9,12 @@
 #include "common/metrics.h"
 #include "pool/retry.h"
 
-enum {
-	X509_EXPIRED = 10,
-	X509_NOT_YET_VALID = 9
-}; /* X509_V_ERR_* of OpenSSL, which CURLINFO_SSL_VERIFYRESULT gives */
+enum { /* X509_V_* of OpenSSL, which CURLINFO_SSL_VERIFYRESULT gives */
+	X509_OK = 0,
+	X509_UNSPECIFIED = 1,
+	X509_NOT_YET_VALID = 9,
+	X509_EXPIRED = 10
+};
 
 static const char *status_phrase(unsigned status)
 {
@@ -153,7 +155,8 @@ static void judge_certificate(struct transfer *transfer)
 	if (result == X509_EXPIRED || result == X509_NOT_YET_VALID)
 		call_fail(transfer->call, ITEM_TLS_FAILED, REASON_EXPIRED, false,
 			"the certificate of %s is not valid at this time", host_of(transfer));
-	else if (result == 0)
+	else if (result == X509_OK ||
+		 result == X509_UNSPECIFIED) /* libcurl's own check, of the name */
 		call_fail(transfer->call, ITEM_TLS_FAILED, REASON_WRONG_HOST, false,
 			"the certificate that %s showed is for another name", host_of(transfer));
 	else
@@ -330,6 +333,7 @@ void transport_judge(struct transfer *transfer, int curl_code, bool item_expired
 		outcome->sent = true;
 	outcome->reason = REASON_NONE;
 	outcome->retryable = false;
+	transfer->answered = curl_code == CURLE_OK;
 	count_bytes(transfer);
 	transport_note_timing(transfer);
 	if (transfer->fault != TRANSFER_FAULT_NONE)

@@ -35,7 +35,8 @@ static struct upstream *make(const struct url *url, size_t origin_len)
 	return upstream;
 }
 
-struct upstream *upstream_get(struct upstream_table *table, const struct url *url, unsigned limit, size_t rule)
+struct upstream *upstream_get(
+	struct upstream_table *table, const struct url *url, unsigned limit, size_t rule)
 {
 	size_t len = strlen(url->origin);
 	uint64_t key = hash_bytes(&table->by_origin, url->origin, len);
@@ -61,7 +62,8 @@ void upstream_put(struct upstream_table *table, struct upstream *upstream)
 	REQUIRE(upstream->refs > 0);
 	if (--upstream->refs > 0)
 		return;
-	REQUIRE(upstream->in_flight == 0 && upstream->promised == 0 && list_empty(&upstream->waiters));
+	REQUIRE(upstream->in_flight == 0 && upstream->promised == 0 &&
+		list_empty(&upstream->waiters));
 	hash_remove(&table->by_origin, &upstream->node);
 	mem_free(upstream);
 }

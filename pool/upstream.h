@@ -1,7 +1,7 @@
 /* upstream.h - the upstreams in use: how many calls each has in flight, and who waits for it.
  *
- * Part of the scheduler: only pool/sched calls it, under the pool's lock. An upstream exists while a run refers to it, so
- * the table is bounded by the calls that were admitted. */
+ * Part of the scheduler: only pool/sched calls it, under the pool's lock. An upstream exists while
+ * a run refers to it, so the table is bounded by the calls that were admitted. */
 #ifndef POOL_UPSTREAM_H
 #define POOL_UPSTREAM_H
 #include "common/hash.h"
@@ -12,9 +12,11 @@ struct upstream {
 	struct hash_node node;
 	struct list_node waiters; /* queues, one a caller, of runs that found it full; in turns */
 	size_t refs;              /* runs */
-	size_t in_flight, promised; /* promised: slots kept for runs that waited and may start now */
-	unsigned limit;           /* calls in flight at most; less than in_flight after a reload, for a while */
-	size_t rule;              /* index of the configuration's rule: bounds the metrics' labels */
+	size_t in_flight,
+		promised; /* promised: slots kept for runs that waited and may start now */
+	unsigned limit; /* calls in flight at most; less than in_flight after a reload, for a while
+			 */
+	size_t rule;    /* index of the configuration's rule: bounds the metrics' labels */
 	uint16_t port;
 	char *host; /* behind the origin */
 	char origin[];
@@ -26,9 +28,12 @@ struct upstream_table {
 
 enum err_code upstream_table_init(struct upstream_table *table) MUST_CHECK;
 void upstream_table_free(struct upstream_table *table); /* it must be empty */
-/* A reference to the upstream of this URL's origin, made if needed with `limit` and `rule`. NULL without memory. */
-struct upstream *upstream_get(struct upstream_table *table, const struct url *url, unsigned limit, size_t rule);
-void upstream_put(struct upstream_table *table, struct upstream *upstream); /* the last one frees it */
+/* A reference to the upstream of this URL's origin, made if needed with `limit` and `rule`. NULL
+ * without memory. */
+struct upstream *upstream_get(
+	struct upstream_table *table, const struct url *url, unsigned limit, size_t rule);
+void upstream_put(
+	struct upstream_table *table, struct upstream *upstream); /* the last one frees it */
 
 static inline bool upstream_has_room(const struct upstream *upstream)
 {

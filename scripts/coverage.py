@@ -15,10 +15,11 @@ HOUSES = ("common", "pool", "batch", "server", "handlers", "cli")
 
 def main(build, root):
     hits = {}  # file -> line -> times
-    notes = sorted(Path(build).rglob("*.gcda"))
-    if not notes:
+    build = Path(build).resolve()
+    notes = sorted(build.rglob("*.gcno"))
+    if not any(build.rglob("*.gcda")):
         sys.exit("coverage: no records; run the tests of the coverage preset first")
-    for note in notes:
+    for note in notes:  # the notes, not the records: what never ran counts too
         text = subprocess.run(["gcov", "--json-format", "--stdout", str(note)], cwd=build,
                               capture_output=True, text=True, check=True).stdout
         for line in text.splitlines():

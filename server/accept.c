@@ -1,5 +1,4 @@
-/* accept.c - what a client wants back (Accept, RFC 9110 section 12.5.1) and what it sends
- * (Content-Type). */
+/* accept.c - what a client wants back (Accept) and what it sends (Content-Type). */
 #include "server/accept.h"
 
 #include <string.h>

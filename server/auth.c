@@ -54,7 +54,7 @@ enum err_code auth_new(const struct config *config, struct auth **ret_auth, stru
 	if (!auth)
 		goto fail;
 	atomic_init(&auth->refs, 1);
-	auth->callers = mem_try(config->auth.key_count * sizeof *auth->callers);
+	auth->callers = mem_try(config->auth.key_count * sizeof(struct caller *));
 	auth->known = mem_try(count_hashes(config) * sizeof *auth->known);
 	if (!auth->callers || !auth->known)
 		goto fail;

@@ -1,5 +1,5 @@
-/* framing.c - is this request framed in one way only, so that nobody can read another request out
- * of it? */
+/* framing.c - is this request framed in one way only, so that nobody reads another one out of it?
+ */
 #include "server/framing.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
  * Threads: libmicrohttpd's two, each with its share of the connections, and the watcher's. Stopping
  * waits on an eventfd for two counts under the lock: answers that are not written yet (bounded by
  * the grace), and threads that are inside exchange_reply* (always: they still touch the daemon). */
-#include "http_server_parts.h"
+#include "server/http_server_parts.h"
 
 #include <errno.h>
 #include <poll.h>

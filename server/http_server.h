@@ -1,6 +1,7 @@
 /* http_server.h - the HTTP front: listens, frames, gates, and hands whole requests to routes.
  *
- * The only files that know libmicrohttpd are http_server*.c. Owns the listening socket, two http threads and the watcher. */
+ * The only files that know libmicrohttpd are http_server*.c. Owns the listening socket, two http
+ * threads and the watcher. */
 #ifndef SERVER_HTTP_SERVER_H
 #define SERVER_HTTP_SERVER_H
 #include "common/config.h"
@@ -11,8 +12,9 @@ struct http_server;
 
 enum http_state {
 	HTTP_READY,
-	HTTP_UNREADY,  /* readyz says 503, all else as before */
-	HTTP_DRAINING  /* everything but health answers 503 `draining` and closes; the listener stays open */
+	HTTP_UNREADY, /* readyz says 503, all else as before */
+	HTTP_DRAINING /* everything but health answers 503 `draining` and closes; the listener stays
+			 open */
 };
 
 struct http_server_options {
@@ -21,21 +23,24 @@ struct http_server_options {
 	void *service;                     /* handed to the routes */
 	struct mem_budget *budget;         /* bodies are charged to it */
 	/* Called after each answer, on an http thread: for logs and metrics. May be NULL. */
-	void (*answered)(void *service, const struct exchange *ex, unsigned status, uint64_t duration_us);
+	void (*answered)(
+		void *service, const struct exchange *ex, unsigned status, uint64_t duration_us);
 };
 
-/* Binds but takes no connection yet; http_server_port tells the port (config port 0: a free one), so that the guard can know it. */
-enum err_code http_server_new(const struct http_server_options *options, struct http_server **ret_server, struct err *err) MUST_CHECK;
+/* Binds but takes no connection yet; http_server_port tells the port (config port 0: a free one),
+ * so that the guard can know it. */
+enum err_code http_server_new(const struct http_server_options *options,
+	struct http_server **ret_server, struct err *err) MUST_CHECK;
 enum err_code http_server_start(struct http_server *server, struct err *err) MUST_CHECK;
 uint16_t http_server_port(const struct http_server *server);
-/* Reload: keys, limits, time-outs, CORS, for requests that begin from now on. ERR_NOMEM: nothing has changed.
- * max_connections cannot rise above what it was at the start. */
+/* Reload: keys, limits, time-outs, CORS, for requests that begin from now on. ERR_NOMEM: nothing
+ * has changed. max_connections cannot rise above what it was at the start. */
 enum err_code http_server_configure(struct http_server *server, struct config *config);
 void http_server_set_state(struct http_server *server, enum http_state state);
 enum http_state http_server_state(const struct http_server *server);
 size_t http_server_connections(const struct http_server *server);
-/* Closes the listener, waits at most `grace_ms` for answers that are being written, then cuts. Every exchange must have been
- * replied to. */
+/* Closes the listener, waits at most `grace_ms` for answers that are being written, then cuts.
+ * Every exchange must have been replied to. */
 void http_server_stop(struct http_server *server, uint64_t grace_ms);
 void http_server_destroy(struct http_server *server); /* after stop, or instead of start */
 #endif

@@ -8,7 +8,7 @@
  * once; libmicrohttpd closes after such an answer
  *
  * All of it on the http thread of the connection. */
-#include "http_server_parts.h"
+#include "server/http_server_parts.h"
 
 #include <string.h>
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
 /* http_server_gate.c - the checks of a request, in the contract's order: framing, 404, 405,
  * 401/403, 429, 503, 406, 415, 413, 400. What is refused here never reached a route. */
-#include "http_server_parts.h"
+#include "server/http_server_parts.h"
 
 #include <string.h>
 

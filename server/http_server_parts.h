@@ -1,12 +1,13 @@
-/* http_server_parts.h - what the files http_server*.c share: the server, one connection's client, one exchange.
+/* http_server_parts.h - what the files http_server*.c share: the server, one connection's client,
+ * one exchange.
  *
  *   http_server.c           life cycle, policy, the daemon
- *   http_server_exchange.c  libmicrohttpd's callbacks: an exchange from request line to end, its body
- *   http_server_gate.c      the checks of a request, in the contract's order
- *   http_server_reply.c     exchange_reply*: from any thread to the answer that is queued
+ *   http_server_exchange.c  libmicrohttpd's callbacks: an exchange from request line to end, its
+ * body http_server_gate.c      the checks of a request, in the contract's order http_server_reply.c
+ * exchange_reply*: from any thread to the answer that is queued
  *
- * An exchange belongs to the http thread of its connection, but for what a reply fills in: while `progress` is
- * not REPLIED that is the handler's, on whatever thread. */
+ * An exchange belongs to the http thread of its connection, but for what a reply fills in: while
+ * `progress` is not REPLIED that is the handler's, on whatever thread. */
 #ifndef SERVER_HTTP_SERVER_PARTS_H
 #define SERVER_HTTP_SERVER_PARTS_H
 #include <microhttpd.h>
@@ -21,7 +22,8 @@
 
 enum {
 	HTTP_THREADS = 2,
-	HTTP_POOL_BYTES = 32 * 1024,        /* of libmicrohttpd, a connection: request line and headers must fit */
+	HTTP_POOL_BYTES =
+		32 * 1024, /* of libmicrohttpd, a connection: request line and headers must fit */
 	HTTP_BLOCK_BYTES = 64 * 1024,       /* of an answer that is read from its source */
 	HTTP_DISCARD_MAX = 64 * 1024 * 1024 /* of a body that was refused */
 };
@@ -33,8 +35,9 @@ struct policy { /* what a reload replaces; shared by count, immutable */
 };
 
 struct http_server {
-	struct http_server_options opt; /* constant after http_server_new, but for `config`: see policy */
-	int listen_fd;                  /* -1 once the daemon owns it */
+	struct http_server_options
+		opt;   /* constant after http_server_new, but for `config`: see policy */
+	int listen_fd; /* -1 once the daemon owns it */
 	uint16_t port;
 	unsigned connections_max; /* what the tables were made for */
 	struct MHD_Daemon *daemon;
@@ -54,7 +57,8 @@ struct http_server {
 struct client { /* one connection */
 	struct watch *watch;
 	bool surplus; /* past max_connections when it came */
-	bool asked;   /* its first request line has come: the header deadline of that one counts from accept */
+	bool asked; /* its first request line has come: the header deadline of that one counts from
+		       accept */
 };
 
 struct field {
@@ -111,18 +115,21 @@ unsigned http_server_max_connections(const struct http_server *server, const str
 void http_server_count_answer(struct exchange *ex); /* once an exchange */
 void http_server_end_answer(struct exchange *ex);
 void http_server_begin_reply(struct http_server *server);
-void http_server_end_reply(struct http_server *server); /* the server may be gone when this returns */
+void http_server_end_reply(
+	struct http_server *server); /* the server may be gone when this returns */
 
 /* http_server_exchange.c: the daemon's callbacks */
 void *http_server_exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection);
-enum MHD_Result http_server_exchange_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
-	const char *version, const char *data, size_t *size, void **request_context);
+enum MHD_Result http_server_exchange_handle(void *cls, struct MHD_Connection *connection,
+	const char *url, const char *method, const char *version, const char *data, size_t *size,
+	void **request_context);
 void http_server_exchange_end(void *cls, struct MHD_Connection *connection, void **request_context,
 	enum MHD_RequestTerminationCode reason);
 void http_server_client_notice(void *cls, struct MHD_Connection *connection, void **socket_context,
 	enum MHD_ConnectionNotificationCode what);
 
-/* http_server_gate.c: false: it has been answered; what is left is to discard the body, but for ex->at_once. */
+/* http_server_gate.c: false: it has been answered; what is left is to discard the body, but for
+ * ex->at_once. */
 bool http_server_gate_pass(struct exchange *ex, const char *version);
 
 /* http_server_reply.c */

@@ -4,7 +4,7 @@
  * A reply is stored in the exchange, then `progress` is set: who finds the connection suspended
  * resumes it, and from that moment on the exchange is the http thread's again. Where the connection
  * is not suspended yet, the http thread finds REPLIED when it comes to suspending. */
-#include "http_server_parts.h"
+#include "server/http_server_parts.h"
 
 #include <string.h>
 

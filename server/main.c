@@ -459,5 +459,6 @@ static int dispatch(int argc, char *const *argv, char *const *env)
 
 int main(int argc, char *argv[], char *env[])
 {
+	mem_setup();
 	return dispatch(argc - 1, argv + 1, env);
 }

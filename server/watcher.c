@@ -166,6 +166,11 @@ static void forget_reading(int fd)
 	(void)got;
 }
 
+static bool is_stopping_locked(struct watcher *watcher) REQUIRES(watcher->lock)
+{
+	return watcher->shared.stopping;
+}
+
 static bool look(struct watcher *watcher, uint64_t *timer_us)
 {
 	uint64_t next, cut;
@@ -173,7 +178,7 @@ static bool look(struct watcher *watcher, uint64_t *timer_us)
 
 	mutex_lock(&watcher->lock);
 	next = expire_locked(watcher, clock_us(), &cut);
-	stopping = watcher->shared.stopping;
+	stopping = is_stopping_locked(watcher);
 	mutex_unlock(&watcher->lock);
 	if (cut)
 		metrics_add(METRIC_CONNECTIONS_CUT, cut);
@@ -227,14 +232,12 @@ static enum err_code open_all(struct watcher *watcher, struct err *err)
 	return ERR_OK;
 }
 
-static void fill_table(struct watcher *watcher)
+static uint32_t fill_table(struct watch *watches, uint32_t capacity)
 {
-	for (uint32_t i = 0; i < watcher->capacity; i++)
-		watcher->shared.watches[i] = (struct watch){.fd = -1,
-			.index = i,
-			.next_free = i + 1 < watcher->capacity ? i + 1 : NOWHERE};
-	watcher->shared.free_head = watcher->capacity > 0 ? 0 : NOWHERE;
-	watcher->shared.armed_us = CLOCK_NEVER;
+	for (uint32_t i = 0; i < capacity; i++)
+		watches[i] = (struct watch){
+			.fd = -1, .index = i, .next_free = i + 1 < capacity ? i + 1 : NOWHERE};
+	return capacity > 0 ? 0 : NOWHERE;
 }
 
 enum err_code watcher_new(size_t capacity, struct watcher **ret_watcher, struct err *err)
@@ -254,7 +257,8 @@ enum err_code watcher_new(size_t capacity, struct watcher **ret_watcher, struct 
 		err_set(err, ERR_NOMEM, "no memory to watch %zu connections", capacity);
 		goto fail;
 	}
-	fill_table(watcher);
+	watcher->shared.free_head = fill_table(watcher->shared.watches, watcher->capacity);
+	watcher->shared.armed_us = CLOCK_NEVER;
 	code = open_all(watcher, err);
 	if (code != ERR_OK)
 		goto fail;
@@ -270,10 +274,15 @@ fail:
 	return code;
 }
 
+static void set_stopping_locked(struct watcher *watcher) REQUIRES(watcher->lock)
+{
+	watcher->shared.stopping = true;
+}
+
 static void stop(struct watcher *watcher)
 {
 	mutex_lock(&watcher->lock);
-	watcher->shared.stopping = true;
+	set_stopping_locked(watcher);
 	mutex_unlock(&watcher->lock);
 	wake(watcher);
 	pthread_join(watcher->thread, NULL);

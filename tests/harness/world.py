@@ -770,4 +770,8 @@ def nft_packets(name):
 
 
 def main():
+    try:
+        need_binary()
+    except AssertionError as error:
+        raise SystemExit(str(error)) from None
     unittest.main(verbosity=2)

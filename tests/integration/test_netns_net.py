@@ -34,6 +34,12 @@ class Net(world.Case):
         self.assertTrue(all(r["success"] for r in results[1::2]))
         self.assertEqual(self.server.metrics().total("batchgate_in_flight"), 0)
 
+    def test_02_descriptors_of_connections_that_never_came_serve_the_next_ones(self):
+        for clock in (60000, 300):
+            self.batch([{"url": "http://127.0.0.1:%d/" % HOLE, "timeout_ms": clock} for _ in range(20)], {"concurrency": 20})
+            results = self.batch([{"url": self.fault.url("/sleep", ms=200), "timeout_ms": 10000} for _ in range(60)], {"concurrency": 60})["results"]
+            self.assertEqual([r for r in results if not r["success"]], [])
+
     def test_02_the_items_own_clock_comes_first(self):
         result = self.one(url="http://127.0.0.1:%d/" % HOLE, timeout_ms=200)
         self.assert_error(result, "timeout", "connect", sent=False, retryable=True)

@@ -1,4 +1,5 @@
-/* test_hash.c - what was put in is found, what was not is not, with collisions, growth and without memory. */
+/* test_hash.c - what was put in is found, what was not is not, with collisions, growth and without
+ * memory. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* test_heap.c - timers come out in the order of their times, however they were set, moved and removed. */
+/* test_heap.c - timers come out in the order of their times, however they were set, moved and
+ * removed. */
 #include <check.h>
 #include <stdlib.h>
 
@@ -23,7 +24,8 @@ static void check_order(const struct heap *heap)
 	for (size_t i = 0; i < heap->count; i++) {
 		ck_assert_uint_eq(heap->nodes[i]->place, i + 1);
 		if (i > 0)
-			ck_assert_uint_le(heap->nodes[(i + 1) / 2 - 1]->due_us, heap->nodes[i]->due_us);
+			ck_assert_uint_le(
+				heap->nodes[(i + 1) / 2 - 1]->due_us, heap->nodes[i]->due_us);
 	}
 }
 

@@ -45,7 +45,8 @@ END_TEST
 START_TEST(removing_works_anywhere_and_twice_and_on_a_zeroed_node)
 {
 	struct list_node head;
-	struct thing a = {.number = 1}, b = {.number = 2}, c = {.number = 3}, zeroed = {.number = 4};
+	struct thing a = {.number = 1}, b = {.number = 2}, c = {.number = 3},
+		     zeroed = {.number = 4};
 
 	list_init(&head);
 	list_push_back(&head, &a.link);

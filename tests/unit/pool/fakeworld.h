@@ -1,8 +1,10 @@
-/* fakeworld.h - a clock, an upstream side and workers that exist only in a test, around the real scheduler.
+/* fakeworld.h - a clock, an upstream side and workers that exist only in a test, around the real
+ * scheduler.
  *
- * A call picked from the scheduler "flies" for the time its script says and comes back with the outcome it says: success,
- * failure, another attempt, a redirect to another origin. Time jumps from event to event: nothing sleeps, no socket is
- * opened. The world keeps books of its own and fails the test where a bound is passed or a call comes back twice. */
+ * A call picked from the scheduler "flies" for the time its script says and comes back with the
+ * outcome it says: success, failure, another attempt, a redirect to another origin. Time jumps from
+ * event to event: nothing sleeps, no socket is opened. The world keeps books of its own and fails
+ * the test where a bound is passed or a call comes back twice. */
 #ifndef TESTS_FAKEWORLD_H
 #define TESTS_FAKEWORLD_H
 #include <check.h>
@@ -18,7 +20,8 @@
 
 enum { FAKE_ORIGINS_MAX = 64, FAKE_STEPS_MAX = 6, FAKE_RULE = 3 };
 
-/* As ck_assert, which tells its parent about every success too: dear where it is asked a million times. */
+/* As ck_assert, which tells its parent about every success too: dear where it is asked a million
+ * times. */
 #define MUST(cond) ((cond) ? (void)0 : _ck_assert_failed(__FILE__, __LINE__, #cond, NULL))
 
 struct fake_origin {
@@ -30,8 +33,8 @@ struct fake_origin {
 struct fake_step { /* what one attempt does */
 	uint64_t takes_us;
 	enum item_code code;
-	bool again;            /* asks for another attempt … */
-	uint64_t wait_us;      /* … after this */
+	bool again;              /* asks for another attempt … */
+	uint64_t wait_us;        /* … after this */
 	struct fake_origin *hop; /* … there; NULL: where the call was addressed to */
 };
 
@@ -51,10 +54,10 @@ struct fake_call {
 	struct fake_group *group;
 	struct fake_origin *home, *flies_to; /* flies_to: NULL on the ground */
 	struct heap_node landing;
-	size_t number;                       /* order of submission in the world */
+	size_t number; /* order of submission in the world */
 	struct fake_step steps[FAKE_STEPS_MAX];
 	size_t step_count, starts, returns;
-	uint64_t begun_us, returned_us;      /* first start; 0: never */
+	uint64_t begun_us, returned_us; /* first start; 0: never */
 };
 
 struct fake_world {
@@ -66,13 +69,14 @@ struct fake_world {
 	struct fake_origin *origins;
 	size_t origin_count;
 	struct heap landings;
-	struct fake_call **calls;  /* every one ever made */
+	struct fake_call **calls; /* every one ever made */
 	size_t call_count, call_room, submitted, returned;
 	struct fake_call **starts; /* every start, in order */
 	size_t start_count, start_room;
 };
 
-static size_t fake_guard_refs; /* the guard is none of the scheduler's business but for its reference */
+static size_t
+	fake_guard_refs; /* the guard is none of the scheduler's business but for its reference */
 
 struct guard *guard_ref(struct guard *guard)
 {
@@ -145,7 +149,7 @@ static inline enum err_code world_group_try(
 	enum err_code code;
 
 	*group = (struct fake_group){.options = options,
-		.tokens = options.rate_per_s > 1 ? options.rate_per_s : 1,
+		.tokens = 1,
 		.tokens_at_us = world->now_us};
 	code = sched_group_new(world->sched, &options, world->now_us, &group->handle);
 	if (code == ERR_OK)
@@ -175,7 +179,8 @@ static inline struct fake_call *world_call(struct fake_world *world, const char 
 	fake->step_count = 1;
 	if (world->call_count == world->call_room) {
 		world->call_room = world->call_room ? world->call_room * 2 : 64;
-		world->calls = mem_resize(world->calls, world->call_room * sizeof(struct fake_call *));
+		world->calls =
+			mem_resize(world->calls, world->call_room * sizeof(struct fake_call *));
 	}
 	world->calls[world->call_count++] = fake;
 	MUST(heap_reserve(&world->landings, world->call_count) == ERR_OK);
@@ -188,8 +193,8 @@ static inline void world_check(const struct fake_world *world)
 		sched_check(world->sched);
 }
 
-static inline enum err_code world_submit(
-	struct fake_world *world, struct fake_group *group, struct fake_call *const *fakes, size_t count)
+static inline enum err_code world_submit(struct fake_world *world, struct fake_group *group,
+	struct fake_call *const *fakes, size_t count)
 {
 	struct call **calls = mem_new(count * sizeof(struct call *));
 	enum err_code code;
@@ -207,9 +212,10 @@ static inline enum err_code world_submit(
 	return code;
 }
 
-/* Makes `count` calls to `origin` that take `takes_us` each and submits them; the first one is given. */
-static inline struct fake_call **world_submit_many(struct fake_world *world, struct fake_group *group,
-	const char *origin, size_t count, uint64_t takes_us)
+/* Makes `count` calls to `origin` that take `takes_us` each and submits them; the first one is
+ * given. */
+static inline struct fake_call **world_submit_many(struct fake_world *world,
+	struct fake_group *group, const char *origin, size_t count, uint64_t takes_us)
 {
 	struct fake_call **fakes = mem_new(count * sizeof(struct fake_call *));
 	size_t first = world->call_count;
@@ -271,7 +277,8 @@ static inline void world_log_start(struct fake_world *world, struct fake_call *f
 {
 	if (world->start_count == world->start_room) {
 		world->start_room = world->start_room ? world->start_room * 2 : 256;
-		world->starts = mem_resize(world->starts, world->start_room * sizeof(struct fake_call *));
+		world->starts =
+			mem_resize(world->starts, world->start_room * sizeof(struct fake_call *));
 	}
 	world->starts[world->start_count++] = fake;
 }
@@ -335,7 +342,9 @@ static inline void world_land(struct fake_world *world, struct fake_call *fake)
 	call->again = step->again;
 	call->again_us = world->now_us + step->wait_us;
 	call->hop = step->again && step->hop ? (struct url){.text = step->hop->name,
-		.host = step->hop->name, .origin = step->hop->name} : (struct url){0};
+						       .host = step->hop->name,
+						       .origin = step->hop->name}
+					     : (struct url){0};
 	sched_give_back(world->sched, call, world->now_us);
 	if (!step->again)
 		world_returned(fake);
@@ -349,7 +358,8 @@ static inline uint64_t world_next_us(const struct fake_world *world)
 	return landing < due ? landing : due;
 }
 
-/* Pumps, then jumps to the next event and lets it happen; false where nothing will ever happen any more. */
+/* Pumps, then jumps to the next event and lets it happen; false where nothing will ever happen any
+ * more. */
 static inline bool world_step(struct fake_world *world)
 {
 	uint64_t next;
@@ -381,7 +391,8 @@ static inline void world_run(struct fake_world *world)
 		world->submitted - world->returned);
 }
 
-static inline void world_cancel(struct fake_world *world, struct fake_group *group, enum pool_cancel why)
+static inline void world_cancel(
+	struct fake_world *world, struct fake_group *group, enum pool_cancel why)
 {
 	sched_cancel(world->sched, group->handle, why);
 	if (group->cancelled == POOL_RUNNING || group->cancelled == POOL_STOP_ON_ERROR)
@@ -410,7 +421,8 @@ static inline void world_free(struct fake_world *world)
 	struct pool_stats stats = world_stats(world);
 
 	ck_assert_uint_eq(world->returned, world->submitted);
-	ck_assert_uint_eq(stats.in_flight + stats.queued + stats.groups + stats.callers + stats.upstreams, 0);
+	ck_assert_uint_eq(
+		stats.in_flight + stats.queued + stats.groups + stats.callers + stats.upstreams, 0);
 	ck_assert_uint_eq(sched_due_us(world->sched), CLOCK_NEVER);
 	ck_assert_uint_eq(fake_guard_refs, 0);
 	sched_destroy(world->sched);

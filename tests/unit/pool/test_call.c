@@ -1,4 +1,5 @@
-/* test_call.c - outcomes: how failures are written, and that what an outcome holds is given back. */
+/* test_call.c - outcomes: how failures are written, and that what an outcome holds is given back.
+ */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@ START_TEST(a_failure_carries_code_reason_and_message)
 
 	call.outcome.sent = true;
 	call.outcome.status = 503;
-	call_fail(&call, ITEM_CONNECT_FAILED, REASON_TIMEOUT, true, "%s: no answer in %d s", host, 5);
+	call_fail(
+		&call, ITEM_CONNECT_FAILED, REASON_TIMEOUT, true, "%s: no answer in %d s", host, 5);
 	ck_assert_int_eq(call.outcome.code, ITEM_CONNECT_FAILED);
 	ck_assert_int_eq(call.outcome.reason, REASON_TIMEOUT);
 	ck_assert(call.outcome.retryable);
@@ -38,7 +40,8 @@ START_TEST(a_message_may_be_made_of_the_one_before_it)
 	struct call call = new_call();
 
 	call_fail(&call, ITEM_CONNECT_FAILED, REASON_NONE, true, "refused");
-	call_fail(&call, ITEM_CONNECT_FAILED, REASON_NONE, true, "second attempt: %s", call.outcome.message);
+	call_fail(&call, ITEM_CONNECT_FAILED, REASON_NONE, true, "second attempt: %s",
+		call.outcome.message);
 	ck_assert_str_eq(call.outcome.message, "second attempt: refused");
 	call_free_outcome(&call);
 }

@@ -10,7 +10,8 @@
 
 static const uint64_t now = 1000 * SECOND;
 
-static struct retry_policy policy_of(unsigned max_attempts, uint64_t backoff_us, uint64_t max_backoff_us)
+static struct retry_policy policy_of(
+	unsigned max_attempts, uint64_t backoff_us, uint64_t max_backoff_us)
 {
 	static const unsigned listed[] = {408, 425, 429, 500, 502, 503, 504};
 	struct retry_policy policy = {.max_attempts = max_attempts,
@@ -22,7 +23,8 @@ static struct retry_policy policy_of(unsigned max_attempts, uint64_t backoff_us,
 	return policy;
 }
 
-static struct call call_of(const struct retry_policy *policy, enum item_code code, unsigned attempts)
+static struct call call_of(
+	const struct retry_policy *policy, enum item_code code, unsigned attempts)
 {
 	struct call call = {.deadline_us = now + 30 * SECOND};
 
@@ -62,18 +64,22 @@ static const struct row rows[] = {
 	{"a listed status, of any method", ITEM_UPSTREAM_STATUS, 503, true, true, false, true},
 	{"a listed 429", ITEM_UPSTREAM_STATUS, 429, true, true, false, true},
 	{"a status that is not listed", ITEM_UPSTREAM_STATUS, 404, false, true, true, false},
-	{"501, not listed, of a repeatable call", ITEM_UPSTREAM_STATUS, 501, false, true, true, false},
+	{"501, not listed, of a repeatable call", ITEM_UPSTREAM_STATUS, 501, false, true, true,
+		false},
 	{"a success", ITEM_OK, 200, false, true, true, false},
 	{"no name", ITEM_DNS_FAILED, 0, true, false, false, true},
 	{"a name that will never be", ITEM_DNS_FAILED, 0, false, false, true, false},
 	{"no connection", ITEM_CONNECT_FAILED, 0, true, false, false, true},
-	{"no connection, earlier bytes gone out, not repeatable", ITEM_CONNECT_FAILED, 0, true, true, false, false},
+	{"no connection, earlier bytes gone out, not repeatable", ITEM_CONNECT_FAILED, 0, true,
+		true, false, false},
 	{"a broken handshake", ITEM_TLS_FAILED, 0, true, false, false, true},
 	{"a bad certificate", ITEM_TLS_FAILED, 0, false, false, true, false},
-	{"reset after sending, not repeatable", ITEM_UPSTREAM_PROTOCOL, 0, true, true, false, false},
+	{"reset after sending, not repeatable", ITEM_UPSTREAM_PROTOCOL, 0, true, true, false,
+		false},
 	{"reset after sending, repeatable", ITEM_UPSTREAM_PROTOCOL, 0, true, true, true, true},
 	{"reset before sending", ITEM_UPSTREAM_PROTOCOL, 0, true, false, false, true},
-	{"cut short after a listed status, not repeatable", ITEM_UPSTREAM_PROTOCOL, 503, true, true, false, false},
+	{"cut short after a listed status, not repeatable", ITEM_UPSTREAM_PROTOCOL, 503, true, true,
+		false, false},
 	{"the item's clock", ITEM_TIMEOUT, 0, true, true, true, false},
 	{"too large", ITEM_RESPONSE_TOO_LARGE, 200, false, true, true, false},
 	{"redirects", ITEM_TOO_MANY_REDIRECTS, 302, false, true, true, false},
@@ -126,7 +132,8 @@ static uint64_t longest(const struct retry_policy *policy, unsigned attempts)
 
 	call.deadline_us = CLOCK_NEVER;
 	for (uint64_t random = 0; random < 4000; random++) {
-		struct retry_facts facts = {.random = random * UINT64_C(0x9E3779B97F4A7C15), .now_us = now};
+		struct retry_facts facts = {
+			.random = random * UINT64_C(0x9E3779B97F4A7C15), .now_us = now};
 
 		ck_assert(retry_decide(&call, &facts, &wait));
 		most = wait > most ? wait : most;
@@ -157,7 +164,8 @@ END_TEST
 START_TEST(the_extremes_of_chance_give_a_wait_within_the_cap)
 {
 	struct retry_policy policy = policy_of(3, 200 * MS, 10 * SECOND);
-	static const uint64_t randoms[] = {0, 1, 200 * MS, 200 * MS + 1, UINT64_MAX - 1, UINT64_MAX};
+	static const uint64_t randoms[] = {
+		0, 1, 200 * MS, 200 * MS + 1, UINT64_MAX - 1, UINT64_MAX};
 
 	for (size_t i = 0; i < sizeof randoms / sizeof *randoms; i++) {
 		struct call call = call_of(&policy, ITEM_CONNECT_FAILED, 1);
@@ -172,7 +180,8 @@ END_TEST
 
 START_TEST(huge_backoffs_neither_overflow_nor_divide_by_zero)
 {
-	static const uint64_t huge[] = {UINT64_MAX, UINT64_MAX - 1, UINT64_MAX / 2 + 1, UINT64_MAX / 3};
+	static const uint64_t huge[] = {
+		UINT64_MAX, UINT64_MAX - 1, UINT64_MAX / 2 + 1, UINT64_MAX / 3};
 
 	for (size_t i = 0; i < sizeof huge / sizeof *huge; i++) {
 		struct retry_policy policy = policy_of(11, huge[i], UINT64_MAX);
@@ -186,7 +195,8 @@ START_TEST(huge_backoffs_neither_overflow_nor_divide_by_zero)
 				ck_assert_uint_lt(wait, 30 * SECOND);
 		}
 	}
-	for (unsigned attempts = 2; attempts <= 10; attempts++) { /* a cap past 2^63 must not wrap round to nothing */
+	for (unsigned attempts = 2; attempts <= 10;
+		attempts++) { /* a cap past 2^63 must not wrap round to nothing */
 		struct retry_policy policy = policy_of(11, UINT64_C(1) << 62, UINT64_MAX);
 		struct call call = call_of(&policy, ITEM_CONNECT_FAILED, attempts);
 		struct retry_facts facts = {.random = UINT64_C(1) << 62, .now_us = now};
@@ -201,7 +211,8 @@ START_TEST(a_wait_is_never_shorter_than_what_the_upstream_asked_for)
 {
 	struct retry_policy policy = policy_of(3, 200 * MS, 10 * SECOND);
 	struct call call = call_of(&policy, ITEM_UPSTREAM_STATUS, 1);
-	struct retry_facts facts = {.sent = true, .retry_after_us = 7 * SECOND, .random = 1, .now_us = now};
+	struct retry_facts facts = {
+		.sent = true, .retry_after_us = 7 * SECOND, .random = 1, .now_us = now};
 	uint64_t wait;
 
 	ck_assert(retry_decide(&call, &facts, &wait));
@@ -243,7 +254,8 @@ int main(void)
 	suite_add_tcase(suite, tcase);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, a_list_of_statuses_holds_what_was_put_in_and_nothing_else);
-	tcase_add_loop_test(tcase, refusals_are_retried_always_and_ambiguous_failures_only_where_repeatable, 0,
+	tcase_add_loop_test(tcase,
+		refusals_are_retried_always_and_ambiguous_failures_only_where_repeatable, 0,
 		sizeof rows / sizeof *rows);
 	tcase_add_test(tcase, attempts_end_with_the_policys_number);
 	tcase_add_test(tcase, waits_are_random_up_to_a_cap_that_doubles_until_its_maximum);

@@ -1,4 +1,5 @@
-/* test_sched.c - a call's life in the scheduler: bounds, clocks, retries, hops, cancelling, open groups. */
+/* test_sched.c - a call's life in the scheduler: bounds, clocks, retries, hops, cancelling, open
+ * groups. */
 #include "tests/unit/pool/fakeworld.h"
 
 static struct fake_world world;
@@ -169,7 +170,8 @@ START_TEST(what_is_queued_when_the_batchs_clock_runs_out_ends_as_queue_timeout)
 	fakes = world_submit_many(&world, &group, "http://a:80", 5, 10 * MS);
 	world_run(&world);
 	for (size_t i = 0; i < 5; i++)
-		check_end(fakes[i], i < 3 ? ITEM_OK : ITEM_TIMEOUT, i < 3 ? REASON_NONE : REASON_QUEUE);
+		check_end(fakes[i], i < 3 ? ITEM_OK : ITEM_TIMEOUT,
+			i < 3 ? REASON_NONE : REASON_QUEUE);
 	ck_assert_uint_eq(fakes[4]->returned_us, options.deadline_us);
 	late = world_submit_one(&world, &group, "http://a:80", 10 * MS);
 	world_run(&world);
@@ -298,120 +300,6 @@ START_TEST(a_hop_without_memory_ends_as_overloaded)
 }
 END_TEST
 
-START_TEST(stop_on_error_stops_those_that_never_started_and_no_others)
-{
-	struct pool_group_options options = world_options(NULL);
-	struct fake_call **fakes, *retried;
-
-	options.stop_on_error = true;
-	options.concurrency = 3;
-	begin_with(10, options);
-	retried = world_submit_one(&world, &group, "http://a:80", 5 * MS);
-	retry_after(retried, 100 * MS);
-	fakes = world_submit_many(&world, &group, "http://a:80", 10, 20 * MS);
-	fakes[0]->steps[0].code = ITEM_CONNECT_FAILED;
-	fakes[0]->steps[0].takes_us = 10 * MS;
-	world_run(&world);
-	check_end(retried, ITEM_OK, REASON_NONE); /* had begun: its next attempt is made */
-	ck_assert_uint_eq(retried->starts, 2);
-	check_end(fakes[0], ITEM_CONNECT_FAILED, REASON_NONE);
-	check_end(fakes[1], ITEM_OK, REASON_NONE); /* was in flight */
-	check_end(fakes[2], ITEM_OK, REASON_NONE);
-	for (size_t i = 3; i < 10; i++)
-		check_end(fakes[i], ITEM_CANCELLED, REASON_STOP_ON_ERROR);
-	finish();
-}
-END_TEST
-
-START_TEST(a_call_that_fails_while_it_waits_for_its_retry_stops_the_others_too)
-{
-	struct pool_group_options options = world_options(NULL);
-	struct fake_call *failing, *after;
-
-	options.stop_on_error = true;
-	begin_with(1, options);
-	failing = world_submit_one(&world, &group, "http://a:80", 10 * MS);
-	failing->call.request.timeout_us = 50 * MS;
-	retry_after(failing, 20 * MS);
-	world_submit_one(&world, &group, "http://b:80", SECOND);
-	after = world_submit_one(&world, &group, "http://b:80", SECOND);
-	world_run(&world);
-	check_end(failing, ITEM_TIMEOUT, REASON_RETRY_WAIT);
-	check_end(after, ITEM_CANCELLED, REASON_STOP_ON_ERROR);
-	finish();
-}
-END_TEST
-
-START_TEST(cancelling_ends_the_queued_and_those_that_wait_for_a_retry)
-{
-	struct fake_call **fakes, *late;
-
-	begin_with(2, world_options(NULL));
-	fakes = world_submit_many(&world, &group, "http://a:80", 5, 10 * MS);
-	retry_after(fakes[0], SECOND);
-	fakes[1]->steps[0].takes_us = 100 * MS;
-	fakes[2]->steps[0].takes_us = 100 * MS;
-	retry_after(fakes[2], 0);
-	world_run_until(&world, world.now_us + 50 * MS);
-	world_cancel(&world, &group, POOL_CLIENT_GONE);
-	world_cancel(&world, &group, POOL_DRAIN); /* the first reason counts */
-	ck_assert_int_eq(sched_group_abort(group.handle), CALL_END_CLIENT_GONE);
-	world_collect(&world);
-	check_end(fakes[0], ITEM_CANCELLED, REASON_CLIENT_GONE);
-	check_end(fakes[3], ITEM_CANCELLED, REASON_CLIENT_GONE);
-	check_end(fakes[4], ITEM_CANCELLED, REASON_CLIENT_GONE);
-	ck_assert_uint_eq(fakes[1]->returns, 0);
-	world_run(&world);
-	check_end(fakes[1], ITEM_OK, REASON_NONE);
-	check_end(fakes[2], ITEM_CANCELLED, REASON_CLIENT_GONE); /* asked for another attempt */
-	late = world_submit_one(&world, &group, "http://a:80", MS);
-	world_run(&world);
-	check_end(late, ITEM_CANCELLED, REASON_CLIENT_GONE);
-	finish();
-}
-END_TEST
-
-START_TEST(a_client_that_leaves_after_stop_on_error_stops_the_rest_too)
-{
-	struct fake_call *retried;
-
-	begin_with(2, world_options(NULL));
-	retried = world_submit_one(&world, &group, "http://a:80", 5 * MS);
-	retry_after(retried, SECOND);
-	world_run_until(&world, world.now_us + 10 * MS);
-	world_cancel(&world, &group, POOL_STOP_ON_ERROR);
-	ck_assert_int_eq(sched_group_abort(group.handle), CALL_END_NONE);
-	world_cancel(&world, &group, POOL_CLIENT_GONE);
-	world_collect(&world);
-	check_end(retried, ITEM_CANCELLED, REASON_CLIENT_GONE);
-	finish();
-}
-END_TEST
-
-START_TEST(cancel_all_reaches_every_group_and_those_made_later)
-{
-	struct fake_group other, later;
-	struct fake_call *queued, *born_late;
-
-	begin_with(1, world_options(NULL));
-	world_group(&world, &other, world_options(ann));
-	world_submit_one(&world, &group, "http://a:80", 10 * MS);
-	world_pump(&world);
-	world_close(&world, &group);
-	queued = world_submit_one(&world, &other, "http://a:80", 10 * MS);
-	world_close(&world, &other);
-	sched_cancel_all(world.sched, POOL_DRAIN);
-	sched_check(world.sched);
-	world_group(&world, &later, world_options(ann));
-	born_late = world_submit_one(&world, &later, "http://a:80", 10 * MS);
-	world_collect(&world);
-	check_end(queued, ITEM_CANCELLED, REASON_DRAIN);
-	check_end(born_late, ITEM_CANCELLED, REASON_DRAIN);
-	world_close(&world, &later);
-	finish();
-}
-END_TEST
-
 START_TEST(an_open_group_takes_calls_after_its_first_ones_are_over)
 {
 	begin();
@@ -439,7 +327,8 @@ START_TEST(a_group_closed_before_its_last_call_ends_with_it)
 }
 END_TEST
 
-/* Room was promised to a run that cannot use it after all: the next one gets it, without any other event. */
+/* Room was promised to a run that cannot use it after all: the next one gets it, without any other
+ * event. */
 START_TEST(room_promised_to_a_cancelled_run_goes_to_the_next_waiter)
 {
 	struct fake_group first, second, holder;
@@ -518,17 +407,15 @@ int main(void)
 	tcase_add_test(tcase, an_items_clock_starts_when_it_leaves_the_queue);
 	tcase_add_test(tcase, the_batchs_clock_cuts_the_items);
 	tcase_add_test(tcase, what_is_queued_when_the_batchs_clock_runs_out_ends_as_queue_timeout);
-	tcase_add_test(tcase, what_waits_for_an_upstream_when_the_batchs_clock_runs_out_ends_as_queue_timeout);
-	tcase_add_test(tcase, what_waits_for_a_retry_when_the_batchs_clock_runs_out_ends_as_retry_wait_timeout);
-	tcase_add_test(tcase, a_retried_call_that_finds_no_slot_before_its_own_clock_ends_as_retry_wait_timeout);
+	tcase_add_test(tcase,
+		what_waits_for_an_upstream_when_the_batchs_clock_runs_out_ends_as_queue_timeout);
+	tcase_add_test(tcase,
+		what_waits_for_a_retry_when_the_batchs_clock_runs_out_ends_as_retry_wait_timeout);
+	tcase_add_test(tcase,
+		a_retried_call_that_finds_no_slot_before_its_own_clock_ends_as_retry_wait_timeout);
 	tcase_add_test(tcase, a_waiting_retry_holds_no_slot);
 	tcase_add_test(tcase, a_hop_to_another_origin_takes_a_slot_there);
 	tcase_add_test(tcase, a_hop_without_memory_ends_as_overloaded);
-	tcase_add_test(tcase, stop_on_error_stops_those_that_never_started_and_no_others);
-	tcase_add_test(tcase, a_call_that_fails_while_it_waits_for_its_retry_stops_the_others_too);
-	tcase_add_test(tcase, cancelling_ends_the_queued_and_those_that_wait_for_a_retry);
-	tcase_add_test(tcase, a_client_that_leaves_after_stop_on_error_stops_the_rest_too);
-	tcase_add_test(tcase, cancel_all_reaches_every_group_and_those_made_later);
 	tcase_add_test(tcase, an_open_group_takes_calls_after_its_first_ones_are_over);
 	tcase_add_test(tcase, a_group_closed_before_its_last_call_ends_with_it);
 	tcase_add_test(tcase, room_promised_to_a_cancelled_run_goes_to_the_next_waiter);

@@ -1,4 +1,5 @@
-/* test_upstream.c - the table of upstreams: one entry an origin, alive as long as somebody refers to it. */
+/* test_upstream.c - the table of upstreams: one entry an origin, alive as long as somebody refers
+ * to it. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,7 +104,8 @@ START_TEST(without_memory_there_is_no_entry)
 	mem_fail_at(0);
 	upstream = upstream_get(&table, &a, 1, 0);
 	mem_fail_at(1);
-	ck_assert_ptr_eq(upstream_get(&table, &a, 1, 0), upstream); /* one that exists costs nothing */
+	ck_assert_ptr_eq(
+		upstream_get(&table, &a, 1, 0), upstream); /* one that exists costs nothing */
 	mem_fail_at(0);
 	upstream_put(&table, upstream);
 	upstream_put(&table, upstream);

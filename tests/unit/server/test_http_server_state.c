@@ -231,7 +231,7 @@ START_TEST(every_answer_of_ours_is_reported_once)
 
 	check_ask(port, GET_OK, 200);
 	check_ask(port, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 404);
-	check_ask(port, "GET /ok HTTP/1.1\r\n\r\n", 400);
+	check_ask(port, "PUT /ok HTTP/1.1\r\nHost: x\r\n\r\n", 405);
 	check_ask(port, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n", 200);
 	http_server_stop(toys.server, 1000);
 	ck_assert_uint_eq(atomic_load(&toys.answered), 4);

@@ -34,7 +34,8 @@ struct wire {
 	bool ended;
 };
 
-static inline struct wire wire_open(uint16_t port)
+/* `window` bytes of receive buffer; 0: as the kernel likes */
+static inline struct wire wire_open_narrow(uint16_t port, int window)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET,
 		.sin_port = htons(port),
@@ -42,8 +43,15 @@ static inline struct wire wire_open(uint16_t port)
 	struct wire wire = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
 
 	ck_assert_int_ge(wire.fd, 0);
+	if (window) /* before the window is announced */
+		setsockopt(wire.fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
 	ck_assert_int_eq(connect(wire.fd, (struct sockaddr *)&to, sizeof to), 0);
 	return wire;
+}
+
+static inline struct wire wire_open(uint16_t port)
+{
+	return wire_open_narrow(port, 0);
 }
 
 static inline void wire_close(struct wire *wire)
