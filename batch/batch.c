@@ -26,13 +26,30 @@ void batch_library_init(void)
 
 static void free_refusals(struct batch *batch)
 {
+	size_t charged = 0;
+
 	while (batch->refusals) {
 		struct refusal *refusal = batch->refusals;
 
 		batch->refusals = refusal->next;
-		mem_give(batch->env.budget, refusal->charged);
+		charged += refusal->charged;
 		mem_free(refusal);
 	}
+	mem_give(batch->env.budget, charged);
+}
+
+static void free_slots(struct batch *batch)
+{
+	size_t charged = 0;
+
+	for (size_t i = 0; batch->slots && i < batch->count; i++) {
+		if (batch->slots[i].bytes) {
+			mem_free(batch->slots[i].bytes);
+			charged += mem_block(batch->slots[i].len);
+		}
+	}
+	mem_free(batch->slots);
+	mem_give(batch->env.budget, charged);
 }
 
 static void destroy(struct batch *batch)
@@ -40,13 +57,7 @@ static void destroy(struct batch *batch)
 	for (size_t i = 0; batch->calls && i < batch->call_count; i++)
 		item_destroy((struct item *)(void *)batch->calls[i], batch->env.budget);
 	mem_free(batch->calls);
-	for (size_t i = 0; batch->slots && i < batch->count; i++) {
-		if (batch->slots[i].bytes) {
-			mem_free(batch->slots[i].bytes);
-			mem_give(batch->env.budget, batch->slots[i].len);
-		}
-	}
-	mem_free(batch->slots);
+	free_slots(batch);
 	free_refusals(batch);
 	document_free(&batch->document);
 	options_free_defaults(&batch->defaults);
@@ -168,23 +179,24 @@ static enum item_code keep(
 	struct batch *batch, struct slot *slot, const struct result_measure *measure, bool payload)
 {
 	struct mem_budget *budget = batch->env.budget;
+	size_t held = mem_block(slot->len), charged = mem_block(measure->bytes);
 	size_t max = batch->env.config->limits.max_batch_response;
 
-	if (slot->len < measure->bytes)
-		mem_give(budget, measure->bytes - slot->len);
-	else if (!mem_take(budget, slot->len - measure->bytes))
+	if (held < charged)
+		mem_give(budget, charged - held);
+	else if (!mem_take(budget, held - charged))
 		goto full;
 	if (atomic_fetch_add(&batch->rendered, slot->len) + slot->len <= max || !payload)
 		return ITEM_OK;
 	atomic_fetch_sub(&batch->rendered, slot->len);
-	mem_give(budget, slot->len);
 	mem_free(slot->bytes);
 	slot->bytes = NULL;
+	mem_give(budget, held);
 	return ITEM_RESPONSE_TOO_LARGE;
 full:
-	mem_give(budget, measure->bytes);
 	mem_free(slot->bytes);
 	slot->bytes = NULL;
+	mem_give(budget, charged);
 	return ITEM_OVERLOADED;
 }
 
@@ -201,10 +213,10 @@ static enum item_code render(struct batch *batch, size_t index, const struct out
 	if (payload && atomic_load(&batch->rendered) + measure.body_bytes >
 			       batch->env.config->limits.max_batch_response)
 		return ITEM_RESPONSE_TOO_LARGE;
-	if (!mem_take(batch->env.budget, measure.bytes))
+	if (!mem_take(batch->env.budget, mem_block(measure.bytes)))
 		return ITEM_OVERLOADED;
 	if (result_render(&view, outcome, &measure, &slot->bytes, &slot->len) != ERR_OK) {
-		mem_give(batch->env.budget, measure.bytes);
+		mem_give(batch->env.budget, mem_block(measure.bytes));
 		return ITEM_OVERLOADED;
 	}
 	return keep(batch, slot, &measure, payload);

@@ -11,7 +11,7 @@
 struct slot { /* the place of item i's result; written once, read after `missing` has reached 0 */
 	struct span id; /* JSON text, in the body */
 	char *bytes;    /* NULL once filled: brief */
-	size_t len;     /* also the bytes of the budget it holds where `bytes` is there */
+	size_t len;     /* where `bytes` is there, mem_block(len) of the budget is held for it */
 	struct result_brief brief;
 	atomic_bool filled;
 };

@@ -18,8 +18,12 @@ static enum err_code charge(struct batch *batch, size_t bytes)
 
 static enum err_code make_room(struct batch *batch, size_t count)
 {
-	enum err_code code = charge(
-		batch, sizeof *batch + count * (sizeof *batch->slots + sizeof *batch->calls));
+	enum err_code code =
+		charge(batch, mem_block(sizeof *batch) + mem_block(batch->document.tail.capacity) +
+				      mem_block(strlen(batch->request_id) + 1) +
+				      options_defaults_bytes(&batch->defaults) +
+				      mem_block(count * sizeof *batch->slots) +
+				      mem_block(count * sizeof *batch->calls));
 
 	if (code != ERR_OK)
 		return code;
@@ -38,19 +42,20 @@ static enum err_code refuse(struct batch *batch, size_t index, const struct item
 	const struct fault *fault = &verdict->fault;
 	size_t message_len = strlen(fault->message), host_len = strlen(verdict->host);
 	size_t size = sizeof(struct refusal) + message_len + host_len + 2;
+	size_t charged = mem_block(size);
 	struct outcome outcome = {.code = verdict->code, .reason = fault->reason};
 	struct refusal *refusal;
 	struct settled settled;
 
-	if (!mem_take(batch->env.budget, size))
+	if (!mem_take(batch->env.budget, charged))
 		return ERR_LIMIT;
 	refusal = mem_try(size);
 	if (!refusal) {
-		mem_give(batch->env.budget, size);
+		mem_give(batch->env.budget, charged);
 		return ERR_NOMEM;
 	}
 	refusal->index = index;
-	refusal->charged = size;
+	refusal->charged = charged;
 	refusal->code = verdict->code;
 	refusal->reason = fault->reason;
 	memcpy(refusal->text, fault->message, message_len);
@@ -119,17 +124,31 @@ static enum err_code add_id(struct names *names, struct span id, size_t index, c
 	return names_add(names, name);
 }
 
-static enum err_code collect_ids(const struct batch *batch, struct names *names, char **ret_arena)
+struct id_count {
+	size_t named;   /* items that have one */
+	size_t escaped; /* bytes of those with escapes */
+};
+
+static struct id_count count_ids(const struct batch *batch)
 {
-	size_t escaped = 0;
-	char *arena;
+	struct id_count count = {0};
 
 	for (size_t i = 0; i < batch->count; i++) {
-		if (memchr(batch->slots[i].id.ptr, '\\', batch->slots[i].id.len))
-			escaped += batch->slots[i].id.len;
+		struct span id = batch->slots[i].id;
+
+		count.named += scan_type(id) != SCAN_NULL;
+		if (memchr(id.ptr, '\\', id.len))
+			count.escaped += id.len;
 	}
-	arena = *ret_arena = mem_try(escaped);
-	if (!arena)
+	return count;
+}
+
+static enum err_code collect_ids(const struct batch *batch, const struct id_count *count,
+	struct names *names, char **ret_arena)
+{
+	char *arena = *ret_arena = mem_try(count->escaped);
+
+	if (!arena || names_reserve(names, count->named) != ERR_OK)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < batch->count; i++) {
 		struct span id = batch->slots[i].id;
@@ -144,14 +163,22 @@ static enum err_code collect_ids(const struct batch *batch, struct names *names,
 static enum err_code check_ids(const struct batch *batch, struct problem *problem)
 {
 	size_t indices[PROBLEM_ERRORS_MAX], count = 0;
+	const struct id_count ids = count_ids(batch);
+	size_t charged = names_bytes(ids.named) + mem_block(ids.escaped);
 	struct names names = {0};
 	char *arena = NULL;
-	enum err_code code = collect_ids(batch, &names, &arena);
+	enum err_code code;
 
+	if (ids.named < 2)
+		return ERR_OK;
+	if (!mem_take(batch->env.budget, charged))
+		return ERR_LIMIT;
+	code = collect_ids(batch, &ids, &names, &arena);
 	if (code == ERR_OK)
 		count = names_repeated(&names, indices, PROBLEM_ERRORS_MAX);
 	names_free(&names);
 	mem_free(arena);
+	mem_give(batch->env.budget, charged);
 	if (count == 0)
 		return code;
 	problem_free(problem);

@@ -10,6 +10,11 @@
 #include "batch/value.h"
 
 enum { ID_MAX_BYTES = 256, ID_MAX_DIGITS = 20, ID_TEXT_MAX = 6 * ID_MAX_BYTES + 2 };
+enum {                       /* what is charged for what the pool will hold of a call: */
+	RUN_BYTES = 512,     /* its run, and the upstream besides its names */
+	OUTCOME_BYTES = 256, /* a message, a content type, places in lists */
+	URL_SPARE_BYTES = 32 /* a url's block has room that not every spelling uses */
+};
 
 static const struct span none = {NULL, 0};
 
@@ -35,6 +40,7 @@ enum err_code item_scratch_init(struct item_scratch *scratch, const struct defau
 	header_list_init(&scratch->headers);
 	buf_init(&scratch->query_text, URL_MAX_BYTES);
 	buf_init(&scratch->default_query, SIZE_MAX / 2);
+	scratch->last = NULL;
 	return query_merge(&defaults->query, NULL, &scratch->default_query);
 }
 
@@ -304,9 +310,18 @@ static void place_lines(struct plan *plan, struct item *item, char *at)
 	item->call.request.header_count = plan->line_count;
 }
 
-static size_t url_bytes(const struct url *url)
+/* Beside the item itself. Calls for one upstream that follow each other share a run. */
+static size_t other_bytes(const struct plan *plan, const struct url *url)
 {
-	return strlen(url->text) + strlen(url->host) + strlen(url->origin) + 3;
+	const struct url *last = plan->scratch->last;
+	size_t text = strlen(url->text), origin = strlen(url->origin);
+	size_t bytes = mem_block(text + 2 * origin + URL_SPARE_BYTES) + OUTCOME_BYTES;
+
+	if (!last || strcmp(last->origin, url->origin) != 0)
+		bytes += RUN_BYTES + 2 * origin;
+	if (plan->env->options->include_timing)
+		bytes += mem_block(sizeof(struct call_timing)) + mem_block(text);
+	return bytes;
 }
 
 static enum err_code make_item(
@@ -321,7 +336,7 @@ static enum err_code make_item(
 
 	if (plan->own_headers)
 		size += plan->line_count * sizeof(char *) + plan->scratch->headers.text.len;
-	charged = size + url_bytes(url);
+	charged = mem_block(size) + other_bytes(plan, url);
 	if (!mem_take(plan->env->budget, charged))
 		return ERR_LIMIT;
 	item = mem_try(size);
@@ -341,6 +356,7 @@ static enum err_code make_item(
 	if (plan->own_headers)
 		place_lines(plan, item, block + lines_at);
 	fill_request(plan, item, url);
+	plan->scratch->last = &item->call.request.url;
 	*ret_item = item;
 	return ERR_OK;
 }
@@ -393,10 +409,13 @@ enum err_code item_read(const struct item_env *env, struct span text, size_t ind
 
 void item_destroy(struct item *item, struct mem_budget *budget)
 {
+	size_t charged;
+
 	if (!item)
 		return;
 	call_free_outcome(&item->call);
 	url_free(&item->call.request.url);
-	mem_give(budget, item->charged);
+	charged = item->charged;
 	mem_free(item);
+	mem_give(budget, charged);
 }

@@ -31,6 +31,7 @@ struct item_scratch { /* memory that one item after the other uses */
 	struct header_list headers;
 	struct buf query_text;
 	struct buf default_query; /* of items without one of their own; made once */
+	const struct url *last;   /* the call's before; NULL: none */
 };
 
 struct item_verdict {

@@ -17,16 +17,32 @@ void names_clear(struct names *names)
 	names->count = 0;
 }
 
+enum err_code names_reserve(struct names *names, size_t count)
+{
+	struct name *items;
+
+	if (count <= names->capacity)
+		return ERR_OK;
+	items = mem_resize(names->items, count * sizeof *items);
+	if (!items)
+		return ERR_NOMEM;
+	names->items = items;
+	names->capacity = count;
+	return ERR_OK;
+}
+
+size_t names_bytes(size_t count)
+{
+	return 2 * count * sizeof(struct name); /* glibc's qsort merges into a copy */
+}
+
 enum err_code names_add(struct names *names, struct name name)
 {
 	if (names->count == names->capacity) {
 		size_t capacity = names->capacity ? names->capacity * 2 : 16;
-		struct name *items = mem_resize(names->items, capacity * sizeof *items);
 
-		if (!items)
+		if (names_reserve(names, capacity) != ERR_OK)
 			return ERR_NOMEM;
-		names->items = items;
-		names->capacity = capacity;
 	}
 	names->items[names->count++] = name;
 	return ERR_OK;

@@ -21,6 +21,8 @@ struct names {
 
 void names_free(struct names *names);  /* a zeroed one is empty */
 void names_clear(struct names *names); /* keeps the memory */
+enum err_code names_reserve(struct names *names, size_t count) MUST_CHECK; /* room for `count` */
+size_t names_bytes(size_t count); /* what so many take at most, reserved and being sorted */
 enum err_code names_add(struct names *names, struct name name) MUST_CHECK; /* ERR_NOMEM */
 void names_sort(struct names *names);
 /* After names_sort: the number of names that stood there before under a lower index; their indices

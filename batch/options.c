@@ -8,6 +8,7 @@
 #include "batch/member.h"
 #include "batch/scan.h"
 #include "batch/value.h"
+#include "common/mem.h"
 
 enum {
 	CONCURRENCY_DEFAULT = 32,
@@ -322,6 +323,25 @@ void options_policy(const struct options *options, struct defaults *defaults)
 	policy_default(&defaults->policy);
 	policy_apply(&defaults->policy, &options->retry);
 	policy_apply(&defaults->policy, &defaults->retry);
+}
+
+size_t options_defaults_bytes(const struct defaults *defaults)
+{
+	const struct query *query = &defaults->query;
+	const struct header_base *base = &defaults->headers;
+	size_t bytes = mem_block(query->capacity * sizeof *query->pairs) +
+		       mem_block(query->names.capacity * sizeof *query->names.items) +
+		       mem_block(query->text.capacity) + mem_block(query->names_text.capacity) +
+		       mem_block(base->defaults.capacity * sizeof *base->defaults.items) +
+		       mem_block(base->defaults.text.capacity);
+
+	for (unsigned kind = 0; kind < BODY_KIND_COUNT; kind++)
+		bytes += mem_block((base->common_count[kind] + 1) * sizeof(char *));
+	if (base->traceparent)
+		bytes += mem_block(strlen(base->traceparent) + 1);
+	if (base->tracestate)
+		bytes += mem_block(strlen(base->tracestate) + 1);
+	return bytes;
 }
 
 void options_free_defaults(struct defaults *defaults)

@@ -42,7 +42,8 @@ enum err_code options_read(struct span value, const struct config *config,
 enum err_code options_read_defaults(struct span value, const struct config *config,
 	struct defaults *ret_defaults, struct fault *fault) MUST_CHECK;
 void options_policy(const struct options *options, struct defaults *defaults);
-void options_free_defaults(struct defaults *defaults); /* a zeroed one is fine */
+size_t options_defaults_bytes(const struct defaults *defaults); /* of heap that they hold */
+void options_free_defaults(struct defaults *defaults);          /* a zeroed one is fine */
 
 struct member_set;
 /* Parts that items and defaults have in common; a fault is also ERR_INVALID.

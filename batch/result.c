@@ -12,6 +12,7 @@
 
 /* index, status, attempts, times, names of members, code, reason: all that has a bound */
 enum { FIXED_BYTES = 512, TIMING_BYTES = 384, ATTEMPT_BYTES = 128 };
+enum { SMALL_BYTES = 8192 }; /* results up to this are made on the stack */
 
 enum encoding { ENCODING_NONE, ENCODING_JSON, ENCODING_TEXT, ENCODING_BASE64 };
 
@@ -267,18 +268,49 @@ static bool add_tail(struct buf *out, const struct result_view *view, const stru
 	return !out->failed;
 }
 
+static bool add_result(struct buf *out, const struct result_view *view,
+	const struct outcome *outcome, const struct result_measure *measure)
+{
+	add_head(out, view, outcome);
+	add_body(out, (enum encoding)measure->encoding, body_of(outcome));
+	return add_tail(out, view, outcome);
+}
+
+/* Made on the stack: a block that is cut to its size leaves holes between the results, which are
+ * held long and are many. */
+static char *render_small(const struct result_view *view, const struct outcome *outcome,
+	const struct result_measure *measure, size_t *ret_len)
+{
+	char room[SMALL_BYTES], *bytes;
+	struct buf out = {.ptr = room, .capacity = sizeof room, .max = sizeof room - 1};
+
+	if (!add_result(&out, view, outcome, measure))
+		return NULL;
+	bytes = mem_resize(NULL, out.len);
+	if (bytes) {
+		memcpy(bytes, room, out.len);
+		*ret_len = out.len;
+	}
+	return bytes;
+}
+
 enum err_code result_render(const struct result_view *view, const struct outcome *outcome,
 	const struct result_measure *measure, char **ret_bytes, size_t *ret_len)
 {
 	struct buf out;
 	char *exact;
 
+	if (measure->bytes < SMALL_BYTES) {
+		exact = render_small(view, outcome, measure, ret_len);
+		if (exact) {
+			*ret_bytes = exact;
+			return ERR_OK;
+		} /* it may need more than was thought: header fields that are not UTF-8 do */
+	}
 	buf_init(&out, SIZE_MAX / 2);
 	if (buf_reserve(&out, measure->bytes) != ERR_OK)
 		return ERR_NOMEM;
-	add_head(&out, view, outcome);
-	add_body(&out, (enum encoding)measure->encoding, body_of(outcome));
-	if (!add_tail(&out, view, outcome)) {
+	if (!add_result(&out, view, outcome, measure)) {
 		buf_free(&out);
 		return ERR_NOMEM;
 	}

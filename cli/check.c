@@ -45,11 +45,10 @@ static int show_good(const struct config *config, bool print)
 }
 
 static int judge_all(int argc, char *const *argv, char *const *env, bool print,
-	enum err_code (*judge)(struct config *, struct err *))
+	enum err_code (*judge)(struct config *, struct buf *))
 {
 	struct buf warnings, faults;
 	struct config *config = NULL;
-	struct err err = {ERR_OK, ""};
 	int exit_code = EXIT_REFUSED;
 	enum err_code code;
 
@@ -57,13 +56,11 @@ static int judge_all(int argc, char *const *argv, char *const *env, bool print,
 	buf_init(&faults, TEXT_MAX_BYTES);
 	code = config_load(argc, argv, env, &config, &warnings, &faults);
 	show(&warnings, stderr);
-	show(&faults, stderr);
 	if (code == ERR_OK && judge)
-		code = judge(config, &err);
+		code = judge(config, &faults);
+	show(&faults, stderr);
 	if (code == ERR_OK)
 		exit_code = show_good(config, print);
-	else if (err.detail[0])
-		fprintf(stderr, "%s\n", err.detail);
 	else if (!faults.len)
 		fprintf(stderr, "batchgate check: %s\n", err_text(code));
 	config_unref(config);
@@ -73,7 +70,7 @@ static int judge_all(int argc, char *const *argv, char *const *env, bool print,
 }
 
 int check_run(int argc, char *const *argv, char *const *env,
-	enum err_code (*judge)(struct config *, struct err *))
+	enum err_code (*judge)(struct config *, struct buf *))
 {
 	char **rest = mem_new(((size_t)argc + 1) * sizeof *rest);
 	bool print = false;

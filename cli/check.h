@@ -6,8 +6,9 @@
 #include "common/err.h"
 
 /* `argv` without the program and the subcommand: --print and the flags of the configuration, in any
- * order. `judge` (may be NULL) sees what common/ cannot: the form of targets.allow and deny. The
- * exit code: 0, 2 where something is wrong, 3 where stdout takes nothing. */
+ * order. `judge` (may be NULL) sees what common/ cannot, such as the form of targets.allow and
+ * deny, and tells what is wrong, a line each. The exit code: 0, 2 where something is wrong, 3 where
+ * stdout takes nothing. */
 int check_run(int argc, char *const *argv, char *const *env,
-	enum err_code (*judge)(struct config *, struct err *));
+	enum err_code (*judge)(struct config *, struct buf *));
 #endif

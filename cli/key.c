@@ -28,10 +28,11 @@ struct options {
 	bool hash;
 };
 
-static int refuse(const char *what, const char *argument)
+/* False, so that it can be returned. */
+static bool refuse(const char *what, const char *argument)
 {
 	fprintf(stderr, "batchgate key: %s%s\n%s", what, argument, usage);
-	return EXIT_USAGE;
+	return false;
 }
 
 static bool is_name(const char *name)
@@ -44,28 +45,24 @@ static bool is_name(const char *name)
 	       strcmp(name, "anonymous") != 0;
 }
 
-static int read_options(int argc, char *const *argv, struct options *ret_options)
+/* False: what is wrong was told. */
+static bool read_options(int argc, char *const *argv, struct options *options)
 {
-	struct options options = {NULL, false};
-
 	for (int i = 0; i < argc; i++) {
 		if (strcmp(argv[i], "--hash") == 0)
-			options.hash = true;
+			options->hash = true;
 		else if (strncmp(argv[i], "--name=", 7) == 0)
-			options.name = argv[i] + 7;
+			options->name = argv[i] + 7;
 		else if (strcmp(argv[i], "--name") == 0 && i + 1 < argc)
-			options.name = argv[++i];
+			options->name = argv[++i];
 		else
 			return refuse("what is ", argv[i]);
 	}
-	if (options.hash && options.name)
+	if (options->hash && options->name)
 		return refuse("--name and --hash do not go together", "");
-	if (options.name && !is_name(options.name))
-		return refuse("not a name: ", options.name);
-	if (!options.name)
-		options.name = "team-a";
-	*ret_options = options;
-	return 0;
+	if (options->name && !is_name(options->name))
+		return refuse("not a name: ", options->name);
+	return true;
 }
 
 /* Base 62 without a bias: bytes past the last whole multiple are thrown again. */
@@ -120,23 +117,34 @@ static int print_new(const char *name)
 	return end_output();
 }
 
-static int print_hash(void)
+/* The key's length, or 0: what is wrong was told. */
+static size_t read_key(char key[KEY_MAX_BYTES + 3])
 {
-	char key[KEY_MAX_BYTES + 3], hex[DIGEST_HEX_SIZE];
-	size_t len = fread(key, 1, sizeof key, stdin);
-	uint8_t digest[DIGEST_BYTES];
+	size_t len = fread(key, 1, KEY_MAX_BYTES + 3, stdin);
+	bool sound = true;
 
 	if (len > 0 && key[len - 1] == '\n')
 		len--;
 	if (len > 0 && key[len - 1] == '\r')
 		len--;
 	if (len == 0)
-		return refuse("no key on standard input", "");
-	if (len > KEY_MAX_BYTES)
-		return refuse("the key is too long", "");
-	for (size_t i = 0; i < len; i++)
+		sound = refuse("no key on standard input", "");
+	else if (len > KEY_MAX_BYTES)
+		sound = refuse("the key is too long", "");
+	for (size_t i = 0; sound && i < len; i++)
 		if (key[i] <= ' ' || key[i] > '~')
-			return refuse("a key is one line of ASCII without blanks", "");
+			sound = refuse("a key is one line of ASCII without blanks", "");
+	return sound ? len : 0;
+}
+
+static int print_hash(void)
+{
+	char key[KEY_MAX_BYTES + 3], hex[DIGEST_HEX_SIZE];
+	size_t len = read_key(key);
+	uint8_t digest[DIGEST_BYTES];
+
+	if (len == 0)
+		return EXIT_USAGE;
 	digest_sha256(key, len, digest);
 	digest_hex(digest, hex);
 	mem_wipe(key, sizeof key);
@@ -146,10 +154,9 @@ static int print_hash(void)
 
 int key_run(int argc, char *const *argv)
 {
-	struct options options;
-	int code = read_options(argc, argv, &options);
+	struct options options = {NULL, false};
 
-	if (code != 0)
-		return code;
-	return options.hash ? print_hash() : print_new(options.name);
+	if (!read_options(argc, argv, &options))
+		return EXIT_USAGE;
+	return options.hash ? print_hash() : print_new(options.name ? options.name : "team-a");
 }

@@ -70,6 +70,24 @@ static void read_file(struct config_loading *loading, const char *path)
 	buf_free(&text);
 }
 
+static char *place_of(struct config_loading *loading, const char *path)
+{
+	char place[CONFIG_PLACE_SIZE], *copy;
+
+	config_fault_place(loading, path, place);
+	copy = mem_copy(place, strlen(place));
+	if (!copy)
+		config_fault_no_memory(loading);
+	return copy;
+}
+
+/* For who judges later what this folder cannot. */
+static void note_places(struct config_loading *loading)
+{
+	loading->config->targets.allow_place = place_of(loading, "targets.allow");
+	loading->config->targets.deny_place = place_of(loading, "targets.deny");
+}
+
 /* Takes what was loaded: gives it away, or releases it where anything is wrong. */
 static enum err_code finish(
 	struct config_loading *loading, size_t machine_memory, struct config **ret_config)
@@ -79,6 +97,7 @@ static enum err_code finish(
 		config_check(loading);
 	}
 	config_entry_last_upstream(loading);
+	note_places(loading);
 	if (!config_fault_any(loading)) {
 		*ret_config = loading->config;
 		return ERR_OK;
@@ -130,6 +149,8 @@ void config_unref(struct config *config)
 		return;
 	config_entry_free(config);
 	config_kept_clear("", config);
+	mem_free(config->targets.allow_place);
+	mem_free(config->targets.deny_place);
 	mem_free(config->path);
 	mem_free(config);
 }

@@ -67,8 +67,11 @@ struct config {
 			allow_private; /* YAML: public, ad_hoc, allow_private */
 		uint16_t *ports;
 		size_t port_count;
-		struct config_strings allow, deny; /* as written; guard_new parses them and is the
-						      one judge of their form */
+		/* As written: pool/guard is the one judge of their form. */
+		struct config_strings allow, deny;
+		/* How a fault of theirs begins, "file:7: targets.allow"; NULL in a configuration
+		 * that was not loaded. */
+		char *allow_place, *deny_place;
 	} targets;
 	struct config_upstream *upstreams;
 	size_t upstream_count;

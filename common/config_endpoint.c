@@ -121,7 +121,7 @@ void config_endpoint_read(struct config_loading *loading, const struct config_no
 		else
 			read_endpoint(loading, node, inner);
 	}
-	if (map->count && setting->later && loading->fault_count == faults_before)
+	if (map->first && setting->later && loading->fault_count == faults_before)
 		config_kept_fault_later(
 			loading, config_fault_in_file(map->first->line), setting, key);
 }

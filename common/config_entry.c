@@ -163,6 +163,7 @@ void config_entry_hashes(struct config_loading *loading, const struct config_nod
 /* The one with this name before `end`, or NULL. */
 static struct config_key *find_key(const struct config *config, const char *name, size_t end)
 {
+	REQUIRE(end == 0 || config->auth.keys);
 	for (size_t i = 0; i < end; i++)
 		if (config->auth.keys[i].name && strcmp(config->auth.keys[i].name, name) == 0)
 			return &config->auth.keys[i];

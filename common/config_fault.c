@@ -8,7 +8,7 @@
 
 #include "common/utf8.h"
 
-enum { LINE_SIZE = 1024 };
+enum { LINE_SIZE = CONFIG_PLACE_SIZE };
 
 static void add_line(struct config_loading *loading, const char *line)
 {
@@ -31,35 +31,52 @@ void config_fault_line(struct config_loading *loading, const char *fmt, ...)
 	add_line(loading, line);
 }
 
-void config_fault(struct config_loading *loading, struct config_place place, const char *key,
-	const char *fmt, ...)
+/* Where it is, and the key: what a line about it begins with. */
+static size_t write_place(const struct config_loading *loading, struct config_place place,
+	const char *key, char line[LINE_SIZE])
 {
-	char line[LINE_SIZE], name[CONFIG_NAME_SIZE];
-	va_list args;
+	char name[CONFIG_NAME_SIZE];
 	int len = 0;
 
 	switch (place.kind) {
 	case CONFIG_FROM_DEFAULT:
-		len = snprintf(line, sizeof line, "%s: ", key);
+		len = snprintf(line, LINE_SIZE, "%s", key);
 		break;
 	case CONFIG_FROM_FILE:
-		len = snprintf(
-			line, sizeof line, "%.400s:%zu: %s: ", loading->file, place.line, key);
+		len = snprintf(line, LINE_SIZE, "%.400s:%zu: %s", loading->file, place.line, key);
 		break;
 	case CONFIG_FROM_ENV:
 		config_table_env_name(place.setting, name);
-		len = snprintf(line, sizeof line, "environment: %s: %s: ", name, key);
+		len = snprintf(line, LINE_SIZE, "environment: %s: %s", name, key);
 		break;
 	case CONFIG_FROM_FLAG:
 		config_table_flag_name(place.setting, name);
-		len = snprintf(line, sizeof line, "%s: ", name);
+		len = snprintf(line, LINE_SIZE, "%s", name);
 		break;
 	}
-	REQUIRE(len > 0 && (size_t)len < sizeof line);
+	REQUIRE(len > 0 && len < LINE_SIZE - 2);
+	return (size_t)len;
+}
+
+void config_fault(struct config_loading *loading, struct config_place place, const char *key,
+	const char *fmt, ...)
+{
+	char line[LINE_SIZE];
+	size_t len = write_place(loading, place, key, line);
+	va_list args;
+
+	memcpy(line + len, ": ", 2);
+	len += 2;
 	va_start(args, fmt);
-	vsnprintf(line + len, sizeof line - (size_t)len, fmt, args);
+	vsnprintf(line + len, sizeof line - len, fmt, args);
 	va_end(args);
 	add_line(loading, line);
+}
+
+void config_fault_place(
+	const struct config_loading *loading, const char *path, char ret[CONFIG_PLACE_SIZE])
+{
+	write_place(loading, config_fault_origin(loading, path), path, ret);
 }
 
 void config_fault_warn(struct config_loading *loading, const char *fmt, ...)

@@ -14,7 +14,12 @@
 #include "common/config_table.h"
 #include "common/err.h"
 
-enum { CONFIG_FAULTS_MAX = 100, CONFIG_KEY_SIZE = 256, CONFIG_QUOTE_SIZE = 128 };
+enum {
+	CONFIG_FAULTS_MAX = 100,
+	CONFIG_KEY_SIZE = 256,
+	CONFIG_QUOTE_SIZE = 128,
+	CONFIG_PLACE_SIZE = 1024
+};
 
 enum config_place_kind { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENV, CONFIG_FROM_FLAG };
 
@@ -43,6 +48,10 @@ void config_fault_line(struct config_loading *loading, const char *fmt, ...)
 	PRINTF_LIKE(2, 3); /* the whole line */
 void config_fault_warn(struct config_loading *loading, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void config_fault_no_memory(struct config_loading *loading);
+/* How a fault of this setting begins: "file:7: server.port", "environment: NAME: server.port",
+ * "--server-port". */
+void config_fault_place(
+	const struct config_loading *loading, const char *path, char ret[CONFIG_PLACE_SIZE]);
 bool config_fault_any(const struct config_loading *loading); /* a fault or no memory */
 struct config_place config_fault_in_file(size_t line);
 /* Where the setting of this path got its value. */

@@ -9,6 +9,20 @@
 
 #include "common/err.h"
 
+enum {
+	RESERVE_SHARE = 8, /* of limits.memory is the process's own; it needs about 12 MiB, the rest
+			      is for the heap's free pages and connections */
+	RESERVE_MOST = 24 * 1024 * 1024,
+	SLACK_SHARE = 32, /* of the budget may lie free in the heap */
+	SLACK_MOST = 8 * 1024 * 1024,
+	BLOCK_HEADER = 8,
+	BLOCK_LEAST = 32,
+	BLOCK_STEP = 16,
+	PAGES_FROM = 128 * 1024, /* what is as large may have pages of its own */
+	PAGE_BYTES = 4096,
+	MMAP_THRESHOLD = 256 * 1024
+};
+
 static atomic_ulong fail_countdown; /* tests only; 0: off */
 static atomic_bool fail_happened;
 
@@ -16,9 +30,11 @@ static atomic_bool fail_happened;
  * them and keeps what is freed in its arenas: the process would hold twice what the budget says. */
 void mem_setup(void)
 {
-	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
 	mallopt(M_ARENA_MAX, 4);
+	mallopt(M_MXFAST,
+		0); /* what is freed joins its neighbours at once, and so gets to the top */
 }
 
 static bool fails_now(void)
@@ -96,6 +112,32 @@ void mem_wipe(void *ptr, size_t len)
 	explicit_bzero(ptr, len);
 }
 
+size_t mem_for_requests(size_t memory)
+{
+	size_t reserve = memory / RESERVE_SHARE;
+
+	return memory - (reserve < RESERVE_MOST ? reserve : RESERVE_MOST);
+}
+
+size_t mem_block(size_t size)
+{
+	size_t block;
+
+	if (size >= PAGES_FROM)
+		return (size + 2 * BLOCK_HEADER + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	block = (size + BLOCK_HEADER + BLOCK_STEP - 1) / BLOCK_STEP * BLOCK_STEP;
+	return block < BLOCK_LEAST ? BLOCK_LEAST : block;
+}
+
+static void note_high(struct mem_budget *budget, size_t used)
+{
+	size_t high = atomic_load_explicit(&budget->high, memory_order_relaxed);
+
+	while (used > high && !atomic_compare_exchange_weak_explicit(&budget->high, &high, used,
+				      memory_order_relaxed, memory_order_relaxed))
+		continue;
+}
+
 bool mem_take(struct mem_budget *budget, size_t bytes)
 {
 	size_t used;
@@ -103,16 +145,49 @@ bool mem_take(struct mem_budget *budget, size_t bytes)
 	if (!budget)
 		return true;
 	used = atomic_fetch_add(&budget->used, bytes) + bytes;
-	if (budget->limit == 0 || used <= budget->limit)
+	if (budget->limit == 0 || used <= budget->limit) {
+		note_high(budget, used);
 		return true;
+	}
 	atomic_fetch_sub(&budget->used, bytes);
 	return false;
 }
 
+void mem_owe(struct mem_budget *budget, size_t bytes)
+{
+	if (budget)
+		note_high(budget, atomic_fetch_add(&budget->used, bytes) + bytes);
+}
+
+static size_t slack_of(const struct mem_budget *budget)
+{
+	size_t share = budget->limit / SLACK_SHARE;
+
+	return share == 0 || share > SLACK_MOST ? SLACK_MOST : share;
+}
+
+/* Small blocks of many threads lie mixed in a few arenas: one that is still held keeps glibc from
+ * returning all the free ones below it. Pages that are free as a whole go back here; rarely, since
+ * it takes a walk through the arenas. */
+static void return_pages(struct mem_budget *budget, size_t used)
+{
+	size_t high = atomic_load_explicit(&budget->high, memory_order_relaxed);
+
+	if (high <= used || high - used <= slack_of(budget))
+		return;
+	if (atomic_compare_exchange_strong(&budget->high, &high, used)) /* one thread does it */
+		malloc_trim(0);
+}
+
 void mem_give(struct mem_budget *budget, size_t bytes)
 {
-	if (budget && bytes)
-		REQUIRE(atomic_fetch_sub(&budget->used, bytes) >= bytes);
+	size_t before;
+
+	if (!budget || bytes == 0)
+		return;
+	before = atomic_fetch_sub(&budget->used, bytes);
+	REQUIRE(before >= bytes);
+	return_pages(budget, before - bytes);
 }
 
 size_t mem_used(struct mem_budget *budget)

@@ -24,14 +24,24 @@ void mem_wipe(void *ptr, size_t len); /* zeroes in a way the compiler keeps; for
 void mem_fail_at(unsigned long n);
 bool mem_failed(void);
 
-/* `limits.memory`: bodies being read, parsed text and results held, over all requests. */
+/* `limits.memory`: bodies being read, parsed items, answers being received and results held, over
+ * all requests. What is freed is given back after it is freed: when much less is held than there
+ * was, mem_give makes the heap return its free pages, so that the process follows the budget down.
+ *
+ * A part of `limits.memory` is kept from requests for the process itself (code, threads, libraries,
+ * what the heap has not returned yet): see mem_for_requests. */
 struct mem_budget {
 	atomic_size_t used; /* bytes */
+	atomic_size_t high; /* the most since the heap's free pages were last returned */
 	size_t limit;       /* bytes; 0: none */
 };
 
+size_t mem_for_requests(size_t memory); /* an eighth less, 24 MiB less at most; 0 stays 0 */
+size_t mem_block(size_t size); /* what the heap takes for a block of `size`; to charge small ones */
 bool mem_take(struct mem_budget *budget,
 	size_t bytes); /* false, and nothing taken, where it does not fit; NULL budget: true */
+void mem_owe(struct mem_budget *budget,
+	size_t bytes); /* as mem_take, for what can no longer be refused: always fits */
 void mem_give(struct mem_budget *budget, size_t bytes);
 size_t mem_used(struct mem_budget *budget);
 #endif

@@ -19,7 +19,7 @@ void call_free_outcome(struct call *call)
 	mem_free(outcome->timing);
 	buf_free(&outcome->body);
 	buf_free(&outcome->headers);
-	mem_give(call->budget, outcome->charged);
+	mem_give(call->budget, outcome->charged + outcome->headers_charged);
 	*outcome = (struct outcome){0};
 }
 
@@ -84,7 +84,7 @@ void call_end(struct call *call)
 		[CALL_END_RATE_LIMITED] = {ITEM_RATE_LIMITED, REASON_NONE,
 			"the batch's time ran out before the rate limit allowed the call"},
 		[CALL_END_RETRY_WAIT_TIMEOUT] = {ITEM_TIMEOUT, REASON_RETRY_WAIT,
-			"the time ran out while waiting for another attempt"},
+			"the time ran out before the next attempt or redirect could start"},
 		[CALL_END_NO_MEMORY] = {ITEM_OVERLOADED, REASON_NONE,
 			"the server has no memory for this call now"},
 	};

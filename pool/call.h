@@ -80,6 +80,7 @@ struct outcome {
 	char *content_type; /* of the last answer; NULL: none */
 	struct buf headers; /* want_headers: "name: value\n" lines of the last answer, names in
 			       lower case */
+	size_t headers_charged;     /* bytes of the budget they hold, where they are many */
 	struct call_timing *timing; /* want_timing; NULL without memory */
 };
 
@@ -122,6 +123,7 @@ struct call {
 	struct call_sched sched;
 	uint64_t submitted_us, started_us; /* started 0: never left the queue */
 	uint64_t deadline_us;              /* min(item's clock, batch's clock), once started */
+	uint64_t attempt_us;               /* when the current attempt began */
 	bool again; /* handed back for another attempt or hop, not before again_us */
 	uint64_t again_us, wait_us; /* wait: the one before the current attempt */
 	struct url hop;             /* the redirect's target; text NULL: request.url */

@@ -46,6 +46,31 @@ static enum err_code parse_entries(const struct config_strings *texts, const cha
 	return ERR_OK;
 }
 
+static bool check_entries(const struct config_strings *texts, const char *place, struct buf *faults)
+{
+	struct target target;
+	struct err why;
+	bool sound = true;
+
+	for (size_t i = 0; i < texts->count; i++) {
+		if (target_parse(texts->items[i], &target, &why) == ERR_OK)
+			continue;
+		buf_addf(faults, "%s[%zu]: %s\n", place, i, why.detail);
+		sound = false;
+	}
+	return sound;
+}
+
+enum err_code guard_check_config(const struct config *config, struct buf *faults)
+{
+	const char *allow = config->targets.allow_place, *deny = config->targets.deny_place;
+	bool sound = check_entries(&config->targets.allow, allow ? allow : "targets.allow", faults);
+
+	if (!check_entries(&config->targets.deny, deny ? deny : "targets.deny", faults))
+		sound = false;
+	return sound ? ERR_OK : ERR_INVALID;
+}
+
 static enum err_code list_own(struct guard *guard, struct err *err)
 {
 	struct ifaddrs *list = NULL;

@@ -17,6 +17,9 @@ struct guard;
  * listening port (an own address with it is denied, whatever else holds; 0: unknown). */
 enum err_code guard_new(const struct config *config, uint16_t own_port, struct guard **ret_guard,
 	struct err *err) MUST_CHECK;
+/* Every entry of allow and deny that is not of the form, a line each in `faults`, as the loading of
+ * the configuration tells its own. ERR_INVALID where there is one. */
+enum err_code guard_check_config(const struct config *config, struct buf *faults) MUST_CHECK;
 struct guard *guard_ref(struct guard *guard);
 void guard_unref(struct guard *guard);
 
@@ -43,7 +46,7 @@ enum guard_class {
 	GUARD_METADATA,
 	GUARD_SPECIAL
 };
-/* What an address is, by the IANA special-purpose registries (as of 2025-10); an unknown family is SPECIAL. Exposed for the
- * table test. */
+/* What an address is, by the IANA special-purpose registries (as of 2025-10); an unknown family is
+ * SPECIAL. Exposed for the table test. */
 enum guard_class guard_classify(const struct sockaddr *address);
 #endif

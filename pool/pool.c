@@ -100,6 +100,7 @@ static bool may_take_locked(const struct pool *pool, unsigned index) REQUIRES(po
 {
 	size_t all = 0;
 
+	REQUIRE(index < pool->threads);
 	for (unsigned i = 0; i < pool->threads; i++)
 		all += pool->shared.load[i];
 	return pool->shared.load[index] < all / pool->threads + SHARE_SLACK;

@@ -38,7 +38,8 @@ struct resolver_entry {
 	bool pending, telling;
 	enum resolver_status status;
 	const char *text;
-	size_t address_count, alias_count;
+	size_t address_count, alias_count, alias_bytes;
+	size_t bytes; /* as counted in resolver.bytes */
 	union url_address *addresses;
 	char *aliases; /* terminated, one behind the other */
 	char host[];
@@ -50,6 +51,7 @@ struct resolver {
 	void *watch_arg;
 	struct hash entries;
 	struct list_node idle, finished;
+	size_t bytes;    /* of all entries */
 	uint64_t now_us; /* of the call that is going on */
 };
 
@@ -138,13 +140,24 @@ static void clear(struct resolver_entry *entry)
 	mem_free(entry->aliases);
 	entry->addresses = NULL;
 	entry->aliases = NULL;
-	entry->address_count = entry->alias_count = 0;
+	entry->address_count = entry->alias_count = entry->alias_bytes = 0;
 	entry->status = RESOLVER_OK;
 	entry->text = "ok";
 }
 
+static void weigh(struct resolver_entry *entry)
+{
+	struct resolver *resolver = entry->resolver;
+
+	resolver->bytes -= entry->bytes;
+	entry->bytes = sizeof *entry + strlen(entry->host) + 1 + entry->alias_bytes +
+		       entry->address_count * sizeof *entry->addresses;
+	resolver->bytes += entry->bytes;
+}
+
 static void drop(struct resolver_entry *entry)
 {
+	entry->resolver->bytes -= entry->bytes;
 	list_remove(&entry->place);
 	hash_remove(&entry->resolver->entries, &entry->node);
 	clear(entry);
@@ -165,7 +178,7 @@ void resolver_destroy(struct resolver *resolver)
 		REQUIRE(list_empty(&entry->waiters));
 		drop(entry);
 	}
-	REQUIRE(resolver->entries.count == 0);
+	REQUIRE(resolver->entries.count == 0 && resolver->bytes == 0);
 	hash_free(&resolver->entries);
 	mem_free(resolver);
 }
@@ -209,14 +222,17 @@ static void read_status(struct resolver_entry *entry, int status)
 	}
 }
 
+/* False without memory. */
 static bool copy_addresses(struct resolver_entry *entry, const struct ares_addrinfo *info)
 {
 	size_t count = 0;
 
 	for (const struct ares_addrinfo_node *at = info->nodes; at; at = at->ai_next)
 		count += at->ai_family == AF_INET || at->ai_family == AF_INET6;
-	if (count > RESOLVER_ADDRESSES_MAX)
-		count = RESOLVER_ADDRESSES_MAX;
+	if (count > RESOLVER_ADDRESSES_MAX) { /* what is not seen cannot be judged */
+		fail(entry, RESOLVER_FAILED, "too many addresses in the DNS answer");
+		return true;
+	}
 	entry->addresses = mem_try(count * sizeof *entry->addresses);
 	if (!entry->addresses)
 		return false;
@@ -248,7 +264,8 @@ static bool copy_aliases(struct resolver_entry *entry, const struct ares_addrinf
 			buf_add(&text, at->name, strlen(at->name) + 1);
 	failed = text.failed;
 	entry->aliases = buf_steal(&text, &len);
-	if (count > ALIASES_MAX) { /* what is not seen cannot be judged */
+	entry->alias_bytes = len;
+	if (count > ALIASES_MAX) {
 		fail(entry, RESOLVER_FAILED, "too many aliases (CNAME) in the DNS answer");
 		return true;
 	}
@@ -259,7 +276,8 @@ static bool copy_aliases(struct resolver_entry *entry, const struct ares_addrinf
 static void read_answer(struct resolver_entry *entry, const struct ares_addrinfo *info)
 {
 	clear(entry);
-	if (!copy_addresses(entry, info) || !copy_aliases(entry, info))
+	if (!copy_addresses(entry, info) ||
+		(entry->status == RESOLVER_OK && !copy_aliases(entry, info)))
 		fail(entry, RESOLVER_FAILED, no_memory.text);
 	else if (entry->status == RESOLVER_OK && entry->address_count == 0)
 		read_status(entry, ARES_ENODATA);
@@ -277,6 +295,7 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
 		read_status(entry, status);
 	if (info)
 		ares_freeaddrinfo(info);
+	weigh(entry);
 	entry->pending = false;
 	entry->expires_us = clock_add(
 		resolver->now_us, entry->status == RESOLVER_OK ? KEEP_US : KEEP_FAILURE_US);
@@ -291,9 +310,7 @@ static void give(const struct resolver_entry *entry, struct resolver_answer *ret
 
 	*ret_answer = (struct resolver_answer){.status = entry->status, .text = entry->text};
 	ret_answer->count = entry->address_count;
-	if (entry->address_count > 0)
-		memcpy(ret_answer->addresses, entry->addresses,
-			entry->address_count * sizeof *entry->addresses);
+	ret_answer->addresses = entry->addresses;
 	for (; ret_answer->alias_count < entry->alias_count; alias += strlen(alias) + 1)
 		ret_answer->aliases[ret_answer->alias_count++] = alias;
 }
@@ -314,8 +331,14 @@ static struct resolver_entry *add_entry(struct resolver *resolver, const char *h
 	memcpy(entry->host, host, size);
 	list_init(&entry->place);
 	list_init(&entry->waiters);
+	weigh(entry);
 	hash_insert(&resolver->entries, &entry->node, key);
 	return entry;
+}
+
+static void drop_oldest(struct resolver *resolver)
+{
+	drop(LIST_OF(resolver->idle.next, struct resolver_entry, place));
 }
 
 /* The oldest goes where the table is full. */
@@ -325,7 +348,7 @@ static bool make_room(struct resolver *resolver)
 		return true;
 	if (list_empty(&resolver->idle))
 		return false;
-	drop(LIST_OF(resolver->idle.next, struct resolver_entry, place));
+	drop_oldest(resolver);
 	return true;
 }
 
@@ -384,6 +407,7 @@ void resolver_forget(struct resolver *resolver, struct resolver_waiter *waiter)
 /* A waiter's callback may ask, forget others, and free its own waiter. */
 static void tell(struct resolver_entry *entry)
 {
+	struct resolver *resolver = entry->resolver;
 	struct resolver_answer answer;
 	struct list_node *link;
 
@@ -396,7 +420,9 @@ static void tell(struct resolver_entry *entry)
 		waiter->done(waiter, &answer);
 	}
 	entry->telling = false;
-	list_push_back(&entry->resolver->idle, &entry->place);
+	list_push_back(&resolver->idle, &entry->place);
+	while (resolver->bytes > RESOLVER_BYTES_MAX && !list_empty(&resolver->idle))
+		drop_oldest(resolver);
 }
 
 void resolver_process(struct resolver *resolver, int fd, uint32_t events, uint64_t now_us)

@@ -2,9 +2,9 @@
  * blocked.
  *
  * One resolver a worker; every function is for that worker's thread. One look-up in flight a name;
- * others wait for it. Answers are kept: 60 s, failures 5 s; the table is bounded and evicts the
- * oldest that nobody waits for. A and AAAA are both asked. /etc/hosts counts. It knows no policy:
- * whoever asked looks at all addresses with the guard. */
+ * others wait for it. Answers are kept: 60 s, failures 5 s; the table is bounded, in names
+ * and in bytes, and evicts the oldest that nobody waits for. A and AAAA are both asked. /etc/hosts
+ * counts. It knows no policy: whoever asked looks at all addresses with the guard. */
 #ifndef POOL_RESOLVER_H
 #define POOL_RESOLVER_H
 #include <stddef.h>
@@ -14,7 +14,11 @@
 #include "common/list.h"
 #include "pool/url.h"
 
-enum { RESOLVER_ADDRESSES_MAX = 16, RESOLVER_TABLE_MAX = 4096 };
+enum {
+	RESOLVER_ADDRESSES_MAX = 512, /* of a name; one with more cannot be resolved */
+	RESOLVER_TABLE_MAX = 4096,    /* names kept */
+	RESOLVER_BYTES_MAX = 4 << 20  /* and what they take, the answers included */
+};
 
 enum resolver_status {
 	RESOLVER_OK,
@@ -23,11 +27,12 @@ enum resolver_status {
 	RESOLVER_TIMEOUT
 };
 
-struct resolver_answer { /* borrowed; valid until the callback or the call that gave it returns */
+/* Borrowed; valid until the callback returns, or the next call of this resolver. */
+struct resolver_answer {
 	enum resolver_status status;
 	const char *text; /* static: what went wrong, for people */
-	size_t count;
-	union url_address addresses[RESOLVER_ADDRESSES_MAX];
+	size_t count;     /* all that the name has: who judges must see all of them */
+	const union url_address *addresses;
 	size_t alias_count; /* names that CNAMEs led to, at most 8 */
 	const char *aliases[8];
 };

@@ -5,6 +5,7 @@
 #include "pool/transport_internal.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ enum { LANE_IDLE_US = 15 * 1000000 };
 
 void transport_library_init(void)
 {
+	unsetenv("SSLKEYLOGFILE"); /* libcurl would write the keys of every connection there */
 	REQUIRE(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 }
 
@@ -93,13 +95,24 @@ static void watch(struct transport *transport, int fd, struct socket_state *stat
 	state->registered = events;
 }
 
-static bool make_room(struct transport *transport, size_t fd)
+/* The kernel forgets the registration with the descriptor; so do we, when it is closed, and again
+ * when its number comes back: libcurl does not tell of every close. */
+static void forget_socket(struct transport *transport, int fd)
 {
+	if ((size_t)fd < transport->socket_room)
+		transport->sockets[fd] = (struct socket_state){0};
+}
+
+bool transport_reserve_socket(struct transport *transport, int number)
+{
+	size_t fd = (size_t)number;
 	size_t room = transport->socket_room ? transport->socket_room : 256;
 	struct socket_state *sockets;
 
-	if (fd < transport->socket_room)
+	if (fd < transport->socket_room) {
+		forget_socket(transport, number);
 		return true;
+	}
 	while (room <= fd)
 		room *= 2;
 	sockets = mem_resize(transport->sockets, room * sizeof *sockets);
@@ -121,8 +134,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *lane_arg, voi
 
 	(void)easy;
 	(void)socket_arg;
-	if (!make_room(transport, (size_t)fd))
-		return -1;
+	REQUIRE((size_t)fd < transport->socket_room); /* on_open_socket has seen to it */
 	state = &transport->sockets[fd];
 	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
 		wanted |= EPOLLIN;
@@ -146,17 +158,9 @@ static int on_timer(CURLM *multi, long timeout_ms, void *lane_arg)
 	return 0;
 }
 
-/* The kernel forgets the registration with the descriptor; so do we, when it is closed, and again
- * when its number comes back: libcurl does not tell of every close. */
-void transport_forget_socket(struct transport *transport, int fd)
-{
-	if ((size_t)fd < transport->socket_room)
-		transport->sockets[fd] = (struct socket_state){0};
-}
-
 int transport_close_socket(void *transport_arg, curl_socket_t fd)
 {
-	transport_forget_socket(transport_arg, fd);
+	forget_socket(transport_arg, fd);
 	return close(fd);
 }
 
@@ -179,6 +183,8 @@ static struct lane *make_lane(struct transport *transport)
 	curl_multi_setopt(lane->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(lane->multi, CURLMOPT_TIMERDATA, lane);
 	curl_multi_setopt(lane->multi, CURLMOPT_MAXCONNECTS, (long)LANE_MAX);
+	/* an idle connection goes before another is opened: files are bounded by the calls */
+	curl_multi_setopt(lane->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)LANE_MAX);
 	list_push_back(&transport->lanes, &lane->link);
 	transport->lane_count++;
 	return lane;
@@ -227,9 +233,12 @@ static enum err_code renew(struct transfer *transfer)
 void transport_put(struct transport *transport, struct transfer *transfer)
 {
 	bool clean = transfer->answered && transfer->requests == 1 && !transfer->own_ca;
+	bool heavy = transfer->header_bytes > TRANSFER_HEADERS_FREE; /* libcurl keeps them */
 
 	REQUIRE(!transfer->lane);
 	list_remove(&transfer->link);
+	if (transfer->charged)
+		mem_give(transfer->call->budget, transfer->charged);
 	curl_slist_free_all(transfer->resolve);
 	mem_free(transfer->location);
 	decode_destroy(transfer->decode);
@@ -238,7 +247,7 @@ void transport_put(struct transport *transport, struct transfer *transfer)
 		.headers = transfer->headers,
 		.header_room = transfer->header_room};
 	list_init(&transfer->link);
-	if (clean || renew(transfer) == ERR_OK)
+	if (!heavy && (clean || renew(transfer) == ERR_OK))
 		list_push_front(&transport->spares, &transfer->link);
 	else
 		free_transfer(transfer);
@@ -259,6 +268,20 @@ enum err_code transport_start(struct transfer *transfer, const struct transport_
 	return ERR_OK;
 }
 
+size_t transport_fail(struct transfer *transfer, enum transfer_fault fault)
+{
+	transfer->fault = fault;
+	return 0; /* libcurl takes a short count for an error and ends the transfer */
+}
+
+bool transport_charge(struct transfer *transfer, size_t bytes)
+{
+	if (!mem_take(transfer->call->budget, bytes))
+		return false;
+	transfer->charged += bytes;
+	return true;
+}
+
 static void leave_lane(struct transfer *transfer)
 {
 	struct lane *lane = transfer->lane;
@@ -272,8 +295,10 @@ static void leave_lane(struct transfer *transfer)
 void transport_abort(struct transfer *transfer)
 {
 	transfer->transport->now_us = clock_us();
-	if (transfer->lane)
-		leave_lane(transfer);
+	if (!transfer->lane)
+		return; /* the handle knows only of the transfer before this one */
+	transport_note_facts(transfer);
+	leave_lane(transfer);
 }
 
 void transport_ready(struct transport *transport, int fd, uint32_t events)

@@ -21,6 +21,7 @@ enum transfer_fault { /* why we ended it ourselves */
 	TRANSFER_FAULT_DENIED, /* the guard refused the very address */
 	TRANSFER_FAULT_TOO_LARGE,
 	TRANSFER_FAULT_NO_MEMORY,
+	TRANSFER_FAULT_NO_FILES,
 	TRANSFER_FAULT_ENCODING,
 	TRANSFER_FAULT_MALFORMED,
 	TRANSFER_FAULT_REPEATED /* libcurl wanted to send again what may not be repeated */
@@ -50,11 +51,12 @@ struct transfer {
 	struct decode *decode;
 	bool decode_ready;
 	size_t header_bytes;
+	size_t charged; /* of call->budget: the decoder, and header fields that libcurl keeps */
 	uint64_t received;
 	/* the answer's header section; reset by each status line (1xx) */
 	char coding[64];
 	char *location;
-	bool has_length, has_transfer_encoding;
+	bool section_begun, section_over, has_length, has_transfer_encoding;
 	uint64_t length, retry_after_us;
 };
 
@@ -98,5 +100,6 @@ size_t transport_lanes(const struct transport *transport);
  * reason, retryable, message, status, sent, body, timing of call->outcome. `item_expired`: the
  * item's own clock has run out. */
 void transport_judge(struct transfer *transfer, int curl_code, bool item_expired);
-void transport_note_timing(struct transfer *transfer);
+void transport_note_facts(
+	struct transfer *transfer); /* status, sent, bytes, timing of one under way */
 #endif

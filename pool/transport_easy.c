@@ -9,27 +9,22 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
 
 enum {
-	HEADER_SECTION_MAX = 256 * 1024,
-	LOCATION_MAX = 16 * 1024,
+	DECODE_BYTES = 44 * 1024, /* zlib's window and tables */
 	KEEP = 60, /* seconds an idle connection may have been idle and still be used */
 	KEEP_UNREPEATABLE =
 		4, /* likewise for calls that may not be repeated: upstreams close at 5 s and up */
 	EXTRA_HEADERS = 3,
+	ADDRESSES_TRIED = 16, /* of a name; all of them have been judged */
 	COMPRESSED_PIECE = 512
 };
 
 /* ---- while it runs ---- */
-
-static size_t fail(struct transfer *transfer, enum transfer_fault fault)
-{
-	transfer->fault = fault;
-	return 0; /* libcurl takes a short count for an error and ends the transfer */
-}
 
 static enum transfer_fault fault_of_decode(enum decode_status status)
 {
@@ -80,8 +75,13 @@ static enum transfer_fault add_piece(struct transfer *transfer, const char *byte
 
 static enum transfer_fault begin_body(struct transfer *transfer)
 {
+	enum decode_status status;
+
 	transfer->decode_ready = true;
-	return fault_of_decode(decode_new(span_of(transfer->coding), &transfer->decode));
+	status = decode_new(span_of(transfer->coding), &transfer->decode);
+	if (status == DECODE_OK && transfer->decode && !transport_charge(transfer, DECODE_BYTES))
+		return TRANSFER_FAULT_NO_MEMORY;
+	return fault_of_decode(status);
 }
 
 /* What is compressed may grow a thousandfold: in pieces, so that the budget is asked in between. */
@@ -102,178 +102,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *transfer_arg
 		fault = add_piece(transfer, bytes + at, piece);
 		at += piece;
 	}
-	return fault == TRANSFER_FAULT_NONE ? len : fail(transfer, fault);
-}
-
-/* A status line begins a header section: what an earlier one (1xx) said does not count. */
-static void begin_section(struct transfer *transfer)
-{
-	struct outcome *outcome = &transfer->call->outcome;
-
-	transfer->coding[0] = '\0';
-	transfer->has_length = transfer->has_transfer_encoding = false;
-	transfer->retry_after_us = 0;
-	mem_free(transfer->location);
-	transfer->location = NULL;
-	mem_free(outcome->content_type);
-	outcome->content_type = NULL;
-	buf_clear(&outcome->headers);
-}
-
-static bool is_digits(struct span value)
-{
-	for (size_t i = 0; i < value.len; i++)
-		if (value.ptr[i] < '0' || value.ptr[i] > '9')
-			return false;
-	return value.len > 0 && value.len < 20;
-}
-
-/* Two lengths that differ, or a length beside a transfer coding: somebody between us could read
- * another message. */
-static bool note_length(struct transfer *transfer, struct span value)
-{
-	uint64_t length = 0;
-
-	if (!is_digits(value))
-		return false;
-	for (size_t i = 0; i < value.len; i++)
-		length = length * 10 + (uint64_t)(value.ptr[i] - '0');
-	if (transfer->has_transfer_encoding || (transfer->has_length && transfer->length != length))
-		return false;
-	transfer->has_length = true;
-	transfer->length = length;
-	return true;
-}
-
-static void note_retry_after(struct transfer *transfer, struct span value, bool in_ms)
-{
-	uint64_t wait_ms = 0;
-	bool good = in_ms ? field_parse_retry_after_ms(value, &wait_ms)
-			  : field_parse_retry_after(value, clock_wall_ms(), &wait_ms);
-
-	if (good && wait_ms * 1000 > transfer->retry_after_us)
-		transfer->retry_after_us = wait_ms * 1000;
-}
-
-/* A second Content-Encoding field adds a coding; decode refuses more than one. */
-static bool note_coding(struct transfer *transfer, struct span value)
-{
-	size_t have = strlen(transfer->coding), comma = have ? 1 : 0;
-
-	if (have + comma + value.len >= sizeof transfer->coding)
-		return false;
-	memcpy(transfer->coding + have, ",", comma);
-	memcpy(transfer->coding + have + comma, value.ptr, value.len);
-	transfer->coding[have + comma + value.len] = '\0';
-	return true;
-}
-
-static enum transfer_fault note_field(
-	struct transfer *transfer, struct span name, struct span value)
-{
-	struct outcome *outcome = &transfer->call->outcome;
-
-	switch (name.len) {
-	case 8:
-		if (span_equals_nocase(name, "location") && value.len <= LOCATION_MAX &&
-			!transfer->location)
-			transfer->location = mem_copy(value.ptr, value.len);
-		break;
-	case 11:
-		if (span_equals_nocase(name, "retry-after"))
-			note_retry_after(transfer, value, false);
-		break;
-	case 12:
-		if (span_equals_nocase(name, "content-type") && !outcome->content_type)
-			outcome->content_type = mem_copy(value.ptr, value.len);
-		break;
-	case 14:
-		if (span_equals_nocase(name, "content-length") && !note_length(transfer, value))
-			return TRANSFER_FAULT_MALFORMED;
-		if (span_equals_nocase(name, "retry-after-ms"))
-			note_retry_after(transfer, value, true);
-		break;
-	case 16:
-		if (span_equals_nocase(name, "content-encoding") && !note_coding(transfer, value))
-			return TRANSFER_FAULT_ENCODING;
-		break;
-	case 17:
-		if (!span_equals_nocase(name, "transfer-encoding"))
-			break;
-		if (transfer->has_length)
-			return TRANSFER_FAULT_MALFORMED;
-		transfer->has_transfer_encoding = true;
-		break;
-	default:
-		break;
-	}
-	return TRANSFER_FAULT_NONE;
-}
-
-static bool is_hop_by_hop(struct span name)
-{
-	static const char *const names[] = {"connection", "keep-alive", "proxy-authenticate",
-		"proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
-		"upgrade"};
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (span_equals_nocase(name, names[i]))
-			return true;
-	return false;
-}
-
-static enum transfer_fault keep_field(
-	struct transfer *transfer, struct span name, struct span value)
-{
-	struct buf *headers = &transfer->call->outcome.headers;
-	size_t at = headers->len;
-
-	if (!transfer->call->request.want_headers || is_hop_by_hop(name))
-		return TRANSFER_FAULT_NONE;
-	buf_add(headers, name.ptr, name.len);
-	for (; at < headers->len; at++)
-		if (headers->ptr[at] >= 'A' && headers->ptr[at] <= 'Z')
-			headers->ptr[at] = (char)(headers->ptr[at] + 'a' - 'A');
-	buf_adds(headers, ": ");
-	buf_add(headers, value.ptr, value.len);
-	buf_add_char(headers, '\n');
-	return headers->failed ? TRANSFER_FAULT_NO_MEMORY : TRANSFER_FAULT_NONE;
-}
-
-static struct span trim(struct span text)
-{
-	while (text.len && strchr(" \t\r\n", text.ptr[text.len - 1]))
-		text.len--;
-	while (text.len && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-		text.ptr++;
-		text.len--;
-	}
-	return text;
-}
-
-static size_t on_header(char *bytes, size_t size, size_t count, void *transfer_arg)
-{
-	struct transfer *transfer = transfer_arg;
-	struct span line = {bytes, size * count}, name = line, value;
-	const char *colon = memchr(line.ptr, ':', line.len);
-	enum transfer_fault fault;
-
-	transfer->header_bytes += line.len;
-	transfer->received += line.len;
-	if (transfer->header_bytes > HEADER_SECTION_MAX)
-		return fail(transfer, TRANSFER_FAULT_MALFORMED);
-	if (line.len > 5 && memcmp(line.ptr, "HTTP/", 5) == 0) {
-		begin_section(transfer);
-		return line.len;
-	}
-	if (!colon || transfer->decode_ready) /* the empty line, or a trailer */
-		return line.len;
-	name.len = (size_t)(colon - line.ptr);
-	value = trim((struct span){colon + 1, line.len - name.len - 1});
-	fault = note_field(transfer, name, value);
-	if (fault == TRANSFER_FAULT_NONE)
-		fault = keep_field(transfer, name, value);
-	return fault == TRANSFER_FAULT_NONE ? line.len : fail(transfer, fault);
+	return fault == TRANSFER_FAULT_NONE ? len : transport_fail(transfer, fault);
 }
 
 /* The very address that is being connected to. */
@@ -290,8 +119,13 @@ static curl_socket_t on_open_socket(
 		return CURL_SOCKET_BAD;
 	}
 	fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-	if (fd >= 0)
-		transport_forget_socket(transfer->transport, fd);
+	if (fd >= 0 && !transport_reserve_socket(transfer->transport, fd)) {
+		transfer->fault = TRANSFER_FAULT_NO_MEMORY;
+		close(fd);
+		return CURL_SOCKET_BAD;
+	}
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
+		transfer->fault = TRANSFER_FAULT_NO_FILES;
 	return fd;
 }
 
@@ -369,7 +203,7 @@ enum err_code transport_easy_init(struct transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)transport->options.buffer_bytes);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
-	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, transport_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
@@ -491,7 +325,7 @@ static enum err_code apply_addresses(
 			       : ERR_NOMEM;
 	buf_init(&text, 4096);
 	buf_addf(&text, "+%s:%u:", url->host, url->port);
-	for (size_t i = 0; i < answer->count; i++) {
+	for (size_t i = 0; i < answer->count && i < ADDRESSES_TRIED; i++) {
 		const union url_address *address = &answer->addresses[i];
 		char ip[INET6_ADDRSTRLEN] = "";
 

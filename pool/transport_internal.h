@@ -6,6 +6,8 @@
 
 #include "pool/transport.h"
 
+enum { TRANSFER_HEADERS_FREE = 8 * 1024 }; /* bytes of header fields that are not charged */
+
 struct lane {
 	struct list_node link; /* in transport.lanes */
 	struct transport *transport;
@@ -32,11 +34,24 @@ struct transport {
 	uint64_t now_us;
 };
 
+enum { HEADER_SECTION_MAX = 256 * 1024 }; /* bytes of all header sections of a transfer */
+
+/* transport_header.c: libcurl's CURLOPT_HEADERFUNCTION */
+size_t transport_header(char *bytes, size_t size, size_t count, void *transfer);
+
+/* transport.c */
+size_t transport_fail(
+	struct transfer *transfer, enum transfer_fault fault); /* what a callback returns then */
+bool transport_charge(
+	struct transfer *transfer, size_t bytes); /* to the budget, until transport_put */
+
 /* transport_easy.c */
 enum err_code transport_easy_new(struct transfer *transfer) MUST_CHECK;
 enum err_code transport_easy_init(struct transfer *transfer) MUST_CHECK; /* what never changes */
 enum err_code transport_easy_apply(
 	struct transfer *transfer, const struct transport_target *target) MUST_CHECK;
-void transport_forget_socket(struct transport *transport, int fd);
+/* A place in the table for a descriptor that libcurl is about to get. False without memory: libcurl
+ * must not get it, for a socket callback that fails stops its whole lane. */
+bool transport_reserve_socket(struct transport *transport, int fd) MUST_CHECK;
 int transport_close_socket(void *transport, curl_socket_t fd);
 #endif

@@ -76,22 +76,27 @@ static const char *host_of(const struct transfer *transfer)
 	return call_url(transfer->call)->host;
 }
 
-static void judge_answer(struct transfer *transfer)
+/* libcurl was content; it is with a header section that never ended, too. */
+static void judge_answer(struct transfer *transfer, unsigned status)
 {
 	struct call *call = transfer->call;
-	struct outcome *outcome = &call->outcome;
+	const char *host = host_of(transfer);
 
-	if (transfer->decode && !decode_complete(transfer->decode)) {
+	if (status < 200)
+		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_MALFORMED, true,
+			"%s did not answer with valid HTTP", host);
+	else if (!transfer->section_over)
 		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_TRUNCATED, true,
-			"%s ended its compressed answer too early", host_of(transfer));
-	} else if (outcome->status >= 200 && outcome->status <= 299) {
-		call_fail(call, ITEM_OK, REASON_NONE, false,
-			NULL); /* forgets an earlier attempt's message */
-	} else {
+			"%s ended its answer too early", host);
+	else if (transfer->decode && !decode_complete(transfer->decode))
+		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_TRUNCATED, true,
+			"%s ended its compressed answer too early", host);
+	else if (status <= 299) /* forgets an earlier attempt's message, too */
+		call_fail(call, ITEM_OK, REASON_NONE, false, NULL);
+	else
 		call_fail(call, ITEM_UPSTREAM_STATUS, REASON_NONE,
-			retry_listed(call->request.retry, outcome->status), "%s answered %u%s",
-			host_of(transfer), outcome->status, status_phrase(outcome->status));
-	}
+			retry_listed(call->request.retry, status), "%s answered %u%s", host, status,
+			status_phrase(status));
 }
 
 static void judge_fault(struct transfer *transfer)
@@ -113,6 +118,10 @@ static void judge_fault(struct transfer *transfer)
 	case TRANSFER_FAULT_NO_MEMORY:
 		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
 			"the server has no memory for the answer of %s now", host);
+		break;
+	case TRANSFER_FAULT_NO_FILES:
+		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
+			"the server has no file descriptor for a connection to %s now", host);
 		break;
 	case TRANSFER_FAULT_ENCODING:
 		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_ENCODING, true,
@@ -296,7 +305,7 @@ static const char *http_version_text(const struct transfer *transfer)
 	}
 }
 
-void transport_note_timing(struct transfer *transfer)
+static void note_timing(struct transfer *transfer)
 {
 	struct call_timing *timing = transfer->call->outcome.timing;
 	uint64_t lookup = info_us(transfer, CURLINFO_NAMELOOKUP_TIME_T),
@@ -321,25 +330,34 @@ void transport_note_timing(struct transfer *transfer)
 	timing->http_version = first ? http_version_text(transfer) : NULL;
 }
 
-void transport_judge(struct transfer *transfer, int curl_code, bool item_expired)
+static unsigned status_of(const struct transfer *transfer)
 {
-	struct outcome *outcome = &transfer->call->outcome;
 	long status = 0;
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	return (unsigned)status;
+}
+
+void transport_note_facts(struct transfer *transfer)
+{
+	struct outcome *outcome = &transfer->call->outcome;
+	unsigned status = status_of(transfer);
+
 	if (status >= 200)
-		outcome->status = (unsigned)status;
-	if (transfer->requests > 0)
-		outcome->sent = true;
-	outcome->reason = REASON_NONE;
-	outcome->retryable = false;
-	transfer->answered = curl_code == CURLE_OK;
+		outcome->status = status;
+	outcome->sent |= transfer->requests > 0;
 	count_bytes(transfer);
-	transport_note_timing(transfer);
+	note_timing(transfer);
+}
+
+void transport_judge(struct transfer *transfer, int curl_code, bool item_expired)
+{
+	transport_note_facts(transfer);
+	transfer->answered = curl_code == CURLE_OK;
 	if (transfer->fault != TRANSFER_FAULT_NONE)
 		judge_fault(transfer);
 	else if (curl_code == CURLE_OK)
-		judge_answer(transfer);
+		judge_answer(transfer, status_of(transfer));
 	else
 		judge_failure(transfer, (CURLcode)curl_code, item_expired);
 }

@@ -14,7 +14,10 @@
 #include "common/metrics.h"
 #include "pool/retry.h"
 
-enum { CLOCK_SLACK_US = 2000 /* libcurl counts in milliseconds */ };
+enum {
+	CLOCK_SLACK_US = 2000, /* libcurl counts in milliseconds */
+	BACKSTOP_US = 1000000
+};
 
 /* ---- an attempt's end ---- */
 
@@ -25,21 +28,19 @@ static void drop_body(struct call *call)
 	call->outcome.charged = 0;
 }
 
-static void record_attempt(struct worker *worker, const struct transfer *transfer)
+static void record_attempt(struct worker *worker, struct call *call)
 {
-	struct call *call = transfer->call;
-	struct call_timing *timing = call->outcome.timing;
+	const struct outcome *outcome = &call->outcome;
+	bool answered = outcome->code == ITEM_OK || outcome->code == ITEM_UPSTREAM_STATUS;
+	struct call_timing *timing = outcome->timing;
 	struct call_attempt *attempt;
 
 	if (!timing || timing->attempt_count == CALL_ATTEMPTS_MAX)
 		return;
 	attempt = &timing->attempts[timing->attempt_count++];
-	attempt->status =
-		call->outcome.code == ITEM_OK || call->outcome.code == ITEM_UPSTREAM_STATUS
-			? call->outcome.status
-			: 0;
-	attempt->code = call->outcome.code;
-	attempt->duration_us = worker->now_us - transfer->began_us;
+	attempt->status = answered ? outcome->status : 0;
+	attempt->code = outcome->code;
+	attempt->duration_us = worker->now_us - call->attempt_us;
 	attempt->wait_us = call->wait_us;
 }
 
@@ -61,15 +62,20 @@ static void note_url(struct call *call)
 	timing->url = mem_copy(text, strlen(text));
 }
 
+static void release(struct worker *worker, struct transfer *transfer)
+{
+	heap_remove(&worker->timers, &transfer->timer);
+	list_remove(&transfer->link);
+	worker->under_way_count--;
+	transport_put(worker->transport, transfer);
+}
+
 /* The outcome is written: the transfer's part is over, the call waits for the next turn. */
 static void leave(struct worker *worker, struct transfer *transfer)
 {
 	struct call *call = transfer->call;
 
-	heap_remove(&worker->timers, &transfer->timer);
-	list_remove(&transfer->link);
-	worker->under_way_count--;
-	transport_put(worker->transport, transfer);
+	release(worker, transfer);
 	list_push_back(&worker->back, &call->sched.link);
 }
 
@@ -89,16 +95,32 @@ static bool wants_retry(struct worker *worker, const struct transfer *transfer)
 	return true;
 }
 
+/* What a call that waits for another attempt need not hold meanwhile: nothing bounds how many wait.
+ */
+static void drop_answer(struct call *call)
+{
+	struct outcome *outcome = &call->outcome;
+
+	drop_body(call);
+	mem_free(outcome->content_type);
+	outcome->content_type = NULL;
+	mem_give(call->budget, outcome->headers_charged);
+	outcome->headers_charged = 0;
+	buf_free(&outcome->headers);
+}
+
 /* An attempt is over: another one, or the call's outcome. */
 static void conclude(struct worker *worker, struct transfer *transfer)
 {
 	struct call *call = transfer->call;
 	struct outcome *outcome = &call->outcome;
 
-	record_attempt(worker, transfer);
+	record_attempt(worker, call);
 	note_url(call);
 	call->again = outcome->code != ITEM_OK && wants_retry(worker, transfer);
-	if (outcome->code != ITEM_OK && (outcome->code != ITEM_UPSTREAM_STATUS || call->again))
+	if (call->again)
+		drop_answer(call);
+	else if (outcome->code != ITEM_OK && outcome->code != ITEM_UPSTREAM_STATUS)
 		drop_body(call);
 	outcome->duration_us = worker->now_us - call->started_us;
 	forget_hops(call);
@@ -164,14 +186,27 @@ static bool follow(struct worker *worker, struct transfer *transfer)
 			"%s redirects to a target that may not be called", from->host);
 		return false;
 	}
-	if (!url_same_origin(from, &next))
-		call->stripped = true;
+	call->again = !url_same_origin(from, &next);
+	call->again_us = worker->now_us;
+	call->stripped |= call->again;
 	call->hops++;
 	url_free(&call->hop);
 	call->hop = next;
-	call->again = true;
-	call->again_us = worker->now_us;
 	return true;
+}
+
+/* Within its origin a call keeps its slots; to another one it goes through the pool's turns. */
+static void go_on(struct worker *worker, struct transfer *transfer)
+{
+	struct call *call = transfer->call;
+
+	drop_answer(call);
+	if (call->again) {
+		leave(worker, transfer);
+		return;
+	}
+	release(worker, transfer);
+	worker_call_start(worker, call);
 }
 
 void worker_call_over(void *worker_arg, struct transfer *transfer, int curl_code)
@@ -187,8 +222,7 @@ void worker_call_over(void *worker_arg, struct transfer *transfer, int curl_code
 		call->outcome
 			.attempts--; /* a target that is blocked before connecting is no attempt */
 	if (is_redirect(call, transfer) && follow(worker, transfer)) {
-		drop_body(call);
-		leave(worker, transfer);
+		go_on(worker, transfer);
 		return;
 	}
 	conclude(worker, transfer);
@@ -199,7 +233,6 @@ void worker_call_over(void *worker_arg, struct transfer *transfer, int curl_code
 static void fail_unsent(struct worker *worker, struct transfer *transfer)
 {
 	worker->now_us = clock_us();
-	transfer->call->outcome.sent |= transfer->requests > 0;
 	conclude(worker, transfer);
 }
 
@@ -218,8 +251,12 @@ static void send_now(
 		.total_ms = left_ms(call->deadline_us, worker->now_us),
 		.ca_file = config_upstream_of(worker->config, url->host, url->port)->ca_file};
 
-	if (transport_start(transfer, &target) == ERR_OK)
+	if (transport_start(transfer, &target) == ERR_OK) {
+		/* libcurl keeps the item's clock; should it ever fail to, a call still ends. */
+		heap_set(&worker->timers, &transfer->timer,
+			clock_add(call->deadline_us, BACKSTOP_US));
 		return;
+	}
 	call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
 		"the server has no memory for the call to %s now", url->host);
 	fail_unsent(worker, transfer);
@@ -288,7 +325,17 @@ static void resolve(struct worker *worker, struct transfer *transfer)
 }
 
 /* What an earlier attempt or hop left, and what this one starts from. */
-static void prepare(struct call *call)
+/* Of an earlier attempt; its entry in `attempts` stays. */
+static void forget_wire(struct call_timing *timing)
+{
+	if (!timing)
+		return;
+	timing->remote_address[0] = '\0';
+	timing->http_version = NULL;
+	timing->dns_us = timing->connect_us = timing->tls_us = timing->first_byte_us = 0;
+}
+
+static void prepare(struct worker *worker, struct call *call)
 {
 	struct outcome *outcome = &call->outcome;
 
@@ -296,13 +343,12 @@ static void prepare(struct call *call)
 		outcome->timing = mem_try(sizeof *outcome->timing);
 	if (outcome->attempts == 0)
 		outcome->queue_us = call->started_us - call->submitted_us;
-	drop_body(call);
-	mem_free(outcome->content_type);
-	outcome->content_type = NULL;
-	buf_clear(&outcome->headers);
+	drop_answer(call);
 	call->again = false;
 	if (call->hops > 0)
 		return; /* a hop belongs to the attempt that was redirected */
+	call->attempt_us = worker->now_us;
+	forget_wire(outcome->timing);
 	outcome->attempts++;
 	metrics_add(METRIC_ATTEMPTS, 1);
 }
@@ -315,13 +361,16 @@ void worker_call_start(struct worker *worker, struct call *call)
 	if (!transfer || heap_reserve(&worker->timers, worker->under_way_count + 1) != ERR_OK) {
 		if (transfer)
 			transport_put(worker->transport, transfer);
-		call->again = false;
+		prepare(worker, call);
+		call->outcome.attempts -= call->hops == 0;
 		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
 			"the server has no memory for the call to %s now", url->host);
+		call->outcome.duration_us = worker->now_us - call->started_us;
+		forget_hops(call);
 		list_push_back(&worker->back, &call->sched.link);
 		return;
 	}
-	prepare(call);
+	prepare(worker, call);
 	transfer->call = call;
 	transfer->owner = worker;
 	transfer->guard = sched_group_guard(call->group);
@@ -344,18 +393,20 @@ static void abort_transfer(struct worker *worker, struct transfer *transfer)
 		resolver_forget(worker->resolver, &transfer->waiter);
 	transfer->resolving = false;
 	transport_abort(transfer);
-	transport_note_timing(transfer);
-	transfer->call->outcome.sent |= transfer->requests > 0;
 }
 
-/* A name's time is up: the item's own clock, or connect_timeout. */
+/* A name's time is up (the item's own clock, or connect_timeout), or libcurl forgot the clock. */
 static void expire(struct worker *worker, struct transfer *transfer)
 {
 	struct call *call = transfer->call;
 	const char *host = call_url(call)->host;
+	bool resolving = transfer->resolving;
 
 	abort_transfer(worker, transfer);
-	if (worker->now_us >= call->deadline_us)
+	if (!resolving)
+		call_fail(call, ITEM_TIMEOUT, transfer->requests ? REASON_RESPONSE : REASON_CONNECT,
+			true, "%s did not answer in time", host);
+	else if (worker->now_us >= call->deadline_us)
 		call_fail(call, ITEM_TIMEOUT, REASON_CONNECT, true,
 			"the time ran out while resolving %s", host);
 	else
@@ -377,7 +428,7 @@ static void cancel(struct worker *worker, struct transfer *transfer, enum call_e
 	abort_transfer(worker, transfer);
 	call->sched.end = why;
 	call_end(call);
-	record_attempt(worker, transfer);
+	record_attempt(worker, call);
 	note_url(call);
 	drop_body(call);
 	call->again = false;
@@ -405,7 +456,11 @@ void worker_call_ended(struct worker *worker, struct call *call)
 		call->outcome.duration_us = worker->now_us - call->started_us;
 	else
 		call->outcome.queue_us = worker->now_us - call->submitted_us;
-	drop_body(call);
-	forget_hops(call);
+	drop_answer(call);
 	call_end(call);
+	if (call->hops > 0) { /* an attempt that was redirected and got no further */
+		record_attempt(worker, call);
+		note_url(call);
+	}
+	forget_hops(call);
 }

@@ -193,13 +193,14 @@ fail:
 
 /* Each thread may get all of them, and some more that are answered with 503 instead of being left
  * to hang. */
-static unsigned connection_limit(const struct http_server *server)
+size_t http_server_connection_limit(unsigned max_connections)
 {
-	return HTTP_THREADS * (server->connections_max + SPARE_CONNECTIONS);
+	return HTTP_THREADS * ((size_t)max_connections + SPARE_CONNECTIONS);
 }
 
 static struct MHD_Daemon *start_daemon(struct http_server *server)
 {
+	const unsigned limit = (unsigned)http_server_connection_limit(server->connections_max);
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
 	sigset_t all, before;
 	struct MHD_Daemon *daemon;
@@ -210,10 +211,9 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
 	daemon = MHD_start_daemon(flags, 0, NULL, NULL, http_server_exchange_handle, server,
 		MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
 		(unsigned)HTTP_THREADS, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES,
-		MHD_OPTION_CONNECTION_LIMIT, connection_limit(server),
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES,
-		MHD_OPTION_URI_LOG_CALLBACK, http_server_exchange_begin, server,
-		MHD_OPTION_NOTIFY_COMPLETED, http_server_exchange_end, server,
+		MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)HTTP_POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK, http_server_exchange_begin,
+		server, MHD_OPTION_NOTIFY_COMPLETED, http_server_exchange_end, server,
 		MHD_OPTION_NOTIFY_CONNECTION, http_server_client_notice, server, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return daemon;
@@ -221,7 +221,8 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
 
 enum err_code http_server_start(struct http_server *server, struct err *err)
 {
-	enum err_code code = watcher_new(connection_limit(server), &server->watcher, err);
+	const size_t limit = http_server_connection_limit(server->connections_max);
+	enum err_code code = watcher_new(limit, &server->watcher, err);
 
 	if (code != ERR_OK)
 		return code;

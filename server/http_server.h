@@ -35,9 +35,12 @@ enum err_code http_server_start(struct http_server *server, struct err *err) MUS
 uint16_t http_server_port(const struct http_server *server);
 /* Reload: keys, limits, time-outs, CORS, for requests that begin from now on. ERR_NOMEM: nothing
  * has changed. max_connections cannot rise above what it was at the start. */
-enum err_code http_server_configure(struct http_server *server, struct config *config);
+enum err_code http_server_configure(struct http_server *server, struct config *config) MUST_CHECK;
 void http_server_set_state(struct http_server *server, enum http_state state);
 enum http_state http_server_state(const struct http_server *server);
+/* How many there can be at once where `max_connections` is set, those that get a 503 included; each
+ * is an open file. */
+size_t http_server_connection_limit(unsigned max_connections);
 size_t http_server_connections(const struct http_server *server);
 /* Closes the listener, waits at most `grace_ms` for answers that are being written, then cuts.
  * Every exchange must have been replied to. */

@@ -120,7 +120,8 @@ struct stream { /* an answer that is read block by block; belongs to its MHD_Res
 	struct watcher *watcher;
 	struct watch *watch;
 	uint64_t write_timeout_us;
-	char *body; /* the source's own where it is a large buffer */
+	struct mem_budget *budget;
+	size_t charged; /* libmicrohttpd's block */
 };
 
 static ssize_t read_stream(void *cls, uint64_t pos, char *out, size_t max)
@@ -141,6 +142,7 @@ static void free_stream(void *cls)
 
 	if (stream->source.destroy)
 		stream->source.destroy(stream->source.self);
+	mem_give(stream->budget, stream->charged);
 	mem_free(stream);
 }
 
@@ -187,6 +189,12 @@ static bool hold_large(struct reply *reply)
 	return true;
 }
 
+/* A small answer needs no large block; it is held until the client has taken it. */
+static size_t block_size(uint64_t answer)
+{
+	return answer == 0 ? 1 : answer < HTTP_BLOCK_BYTES ? (size_t)answer : HTTP_BLOCK_BYTES;
+}
+
 static struct MHD_Response *make_stream(struct exchange *ex)
 {
 	struct stream *stream = mem_try(sizeof *stream);
@@ -198,12 +206,16 @@ static struct MHD_Response *make_stream(struct exchange *ex)
 	stream->watcher = ex->server->watcher;
 	stream->watch = ex->client->watch;
 	stream->write_timeout_us = ex->policy->config->server.write_timeout_ms * 1000;
+	stream->budget = ex->server->opt.budget;
+	stream->charged = block_size(ex->reply.source.size);
 	response = MHD_create_response_from_callback(
-		ex->reply.source.size, HTTP_BLOCK_BYTES, read_stream, stream, free_stream);
-	if (response)
-		ex->reply.has_source = false;
-	else
+		ex->reply.source.size, stream->charged, read_stream, stream, free_stream);
+	if (!response) {
 		mem_free(stream);
+		return NULL;
+	}
+	mem_owe(stream->budget, stream->charged);
+	ex->reply.has_source = false;
 	return response;
 }
 

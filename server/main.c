@@ -71,14 +71,16 @@ static void log_fault(const char *line)
 }
 
 /* What common/ cannot see: the form of targets.allow and deny, and what the machine grants. */
-static enum err_code judge(struct config *config, struct err *err)
+static enum err_code judge(struct config *config, struct buf *faults)
 {
-	struct guard *guard = NULL;
-	enum err_code code = guard_new(config, 0, &guard, err);
+	struct err err;
+	enum err_code code = guard_check_config(config, faults);
 
-	if (code == ERR_OK)
-		code = limits_open_files(config, err);
-	guard_unref(guard);
+	if (code != ERR_OK)
+		return code;
+	code = limits_open_files(config, &err);
+	if (code != ERR_OK)
+		buf_addf(faults, "%s\n", err.detail);
 	return code;
 }
 
@@ -88,16 +90,16 @@ static struct config *load(
 {
 	struct config *config = NULL;
 	struct buf faults;
-	struct err err;
+	enum err_code code;
 
 	buf_init(&faults, REPORT_MAX_BYTES);
-	if (config_load(daemon->argc, daemon->argv, daemon->env, &config, warnings, &faults) !=
-		ERR_OK) {
+	code = config_load(daemon->argc, daemon->argv, daemon->env, &config, warnings, &faults);
+	if (code == ERR_OK)
+		code = judge(config, &faults);
+	if (code != ERR_OK) {
 		if (faults.len == 0)
 			tell("no memory for the configuration");
 		each_line(&faults, tell);
-	} else if (judge(config, &err) != ERR_OK) {
-		tell(err.detail);
 		config_unref(config);
 		config = NULL;
 	}
@@ -202,7 +204,7 @@ static int start(struct daemon *daemon)
 	log_start(daemon->config, &warnings);
 	buf_free(&warnings);
 	batch_library_init();
-	service_init(&daemon->service, daemon->config->limits.memory);
+	service_init(&daemon->service, mem_for_requests(daemon->config->limits.memory));
 	if (signals_new(&daemon->signals, &err) != ERR_OK || build(daemon, &err) != ERR_OK) {
 		fprintf(stderr, "batchgate: cannot start: %s\n", err.detail);
 		return EXIT_FAILED;

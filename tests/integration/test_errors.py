@@ -285,6 +285,17 @@ class OrderOfChecks(world.Case):
             with self.subTest(path=path, status=status):
                 self.assertEqual(self.server.request(method, path, body, headers).status, status)
 
+    def test_a_length_past_every_limit_is_judged_at_its_place_too(self):
+        good = "Authorization: Bearer %s\r\n" % self.key
+        for line, fields, status in (("POST /nowhere", "", 404), ("PUT /v1/batch", "", 405), ("POST /v1/batch", "", 401),
+                                     ("POST /v1/batch", good + "Accept: image/png\r\n", 406), ("POST /v1/batch", good, 415),
+                                     ("POST /v1/batch", good + "Content-Type: application/json\r\n", 413)):
+            with self.subTest(line=line, status=status), self.server.connect() as sock:
+                sock.sendall(("%s HTTP/1.1\r\nHost: x\r\n%sContent-Length: 99999999999\r\n\r\n" % (line, fields)).encode())
+                answer = world.read_answer(sock, 10)
+                self.assertEqual((answer.status, answer.header("connection", "").lower()), (status, "close"))
+                self.assertEqual(world.read_all(sock, 10), (b"", True))
+
     def test_the_detail_never_repeats_what_was_sent_as_a_secret(self):
         answer = self.server.post({"items": []}, headers={"Authorization": "Bearer not-the-key-1234"})
         self.assert_problem(answer, 401, "unauthorized")

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """What an upstream can do wrong, one fault an item, and that its neighbours never feel it."""
+import json
 import os
+import resource
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
@@ -246,6 +248,28 @@ class Tls(world.Case):
     def test_connections_are_kept_over_tls_too(self):
         self.batch([{"url": self.fault.url("/ok", "good")} for _ in range(20)], {"concurrency": 1})
         self.assertLessEqual(len({r["connection"] for r in self.fault.asked("/ok")}), 4)
+
+
+class Descriptors(world.Case):
+    """The limit of open files, lowered under a running server until no socket can be opened."""
+
+    def post_on(self, sock, items):
+        body = json.dumps({"items": items}).encode()
+        sock.sendall(world.frame("POST", "/v1/batch", body, [("Content-Type", "application/json")]))
+        return world.read_answer(sock).json()["results"]
+
+    def test_without_descriptors_a_call_is_overloaded_and_later_ones_succeed(self):
+        server = self.start()
+        items = [{"url": self.fault.url("/ok")}] * 3
+        with server.connect() as sock:  # kept, so that the front needs no descriptor of its own
+            self.assertEqual(self.post_on(sock, []), [])
+            soft, hard = resource.prlimit(server.serving_pid, resource.RLIMIT_NOFILE)
+            highest = max(int(fd) for fd in os.listdir("/proc/%d/fd" % server.serving_pid))
+            resource.prlimit(server.serving_pid, resource.RLIMIT_NOFILE, (highest + 1, hard))
+            for result in self.post_on(sock, items):
+                self.assert_error(result, "overloaded", sent=False, retryable=True)
+            resource.prlimit(server.serving_pid, resource.RLIMIT_NOFILE, (soft, hard))
+            self.assertTrue(all(r["success"] for r in self.post_on(sock, items)))
 
 
 if __name__ == "__main__":

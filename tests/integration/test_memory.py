@@ -4,6 +4,7 @@
 """Memory is bounded by the configuration, not by what clients or upstreams send."""
 import os
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
 import world  # noqa: E402
@@ -72,6 +73,17 @@ class Bodies(world.Case):
                     data = fill(head, unit, tail)
                 self.judge(data, (200, 400, 413, 503))
 
+    def test_of_many_small_items_at_once_and_what_is_left_of_it(self):
+        """Sixteen batches at a time, whose items and results are blocks of some hundred bytes, mixed in the heap."""
+        server = self.start({"limits": {"memory": "128MiB"}, "pool": {"queue_limit": 200000}})
+        for unit in (b'{"a":0}', b'{"url":"http://127.0.0.1:1/"}', b'{"url":"ftp://x/"}'):
+            body = b'{"items":[' + b",".join([unit] * 10000) + b"]}"
+            runs = [world.in_thread(server.post, body) for _ in range(16)]
+            for run in runs:
+                self.assertIn(run.result().status, (200, 503))
+            self.assertLess(server.rss(), bound(self.LIMIT), unit)
+            self.assertLess(server.rss(peak=False), bound(48 * MIB), unit)
+
     def test_brackets(self):
         for body in (b"[" * BODY, b'{"a":' * (BODY // 5), b"[" * 60 + b"]" * 60 + b" " * (BODY - 200), b'{"items":' + b"[" * (BODY - 20)):
             self.judge(body, (400,))
@@ -112,6 +124,18 @@ class Answers(world.Case):
             self.assertTrue(any(r["success"] for r in results))
             self.judge()
         self.assertTrue(self.one(url=self.fault.url("/raw", n=9000000))["success"], "what was held has been given back")
+
+    def test_header_fields_are_held_within_the_budget(self):
+        fields = "".join("&hdr=X-Many:%%20%s" % ("x" * 7000) for _ in range(30))
+        server = self.start({"limits": {"memory": "24MiB", "max_batch_response": "8MiB"}})
+        url = self.fault.url("/raw") + "?body=x" + fields
+        self.assertEqual(self.batch([{"url": url}], {"include_headers": True}, server=server)["summary"]["succeeded"], 1)
+        for include in (False, True):
+            results = self.batch([{"url": url} for _ in range(128)], {"concurrency": 128, "include_headers": include}, server=server)["results"]
+            codes = {r["error"]["code"] for r in results if not r["success"]}
+            self.assertLessEqual(codes, {"overloaded", "response_too_large"})
+        self.assertLess(server.rss(), bound(24 * MIB + 32 * MIB))
+        world.wait_for("the budget to be given back", lambda: server.metrics().total("batchgate_memory_bytes") == 0)
 
     def test_results_that_are_left_out_are_not_held(self):
         results = self.batch([{"url": self.fault.url("/raw", n=4000000)} for _ in range(60)], {"concurrency": 2, "include_body": "none"})["results"]
@@ -167,6 +191,28 @@ class Queue(world.Case):
         self.assertEqual(self.fault.hits("/ok"), 0)
         run.result()
         self.assertEqual(self.batch([{"url": self.fault.url("/ok")} for _ in range(15)])["summary"]["succeeded"], 15)
+
+
+class Files(world.Case):
+    CALLS = 128
+    config = {"pool": {"threads": 1, "max_in_flight": CALLS}, "upstreams": [{"match": "*", "concurrency": CALLS}]}
+
+    def test_idle_connections_give_way_to_those_of_another_upstream(self):
+        before, peaks, stop = self.server.open_files(), [], threading.Event()
+
+        def watch():
+            while not stop.wait(0.005):
+                peaks.append(self.server.open_files() - before)
+
+        run = world.in_thread(watch)
+        for host in ("127.0.0.1", "localhost", "127.0.0.1"):
+            url = self.fault.url("/sleep", ms=300).replace("127.0.0.1", host)
+            document = self.batch([{"url": url} for _ in range(self.CALLS)], {"concurrency": self.CALLS})
+            self.assertEqual(document["summary"]["succeeded"], self.CALLS)
+        stop.set()
+        run.result()
+        self.assertGreaterEqual(max(peaks), self.CALLS)
+        self.assertLess(max(peaks), self.CALLS + 32)
 
 
 if __name__ == "__main__":

@@ -67,13 +67,19 @@ class Slow(world.Case):
             self.assertEqual(self.drip(socks, b"X-A: b\r\n", 12), 0, "each byte must not earn more time")
         self.beside_a_good_client(act)
 
-    def test_slow_bodies_are_cut_at_their_deadline(self):
+    def slow_bodies(self, measured):
+        how = b"Content-Length: 100000" if measured else b"Transfer-Encoding: chunked"
+
         def act():
-            socks = [self.open(HEAD + b"Content-Length: 100000\r\n\r\n") for _ in range(100)]
-            socks += [self.open(HEAD + b"Transfer-Encoding: chunked\r\n\r\n") for _ in range(100)]
-            self.drip(socks[:100] + socks[100:], b"1\r\n \r\n", 10)
-            self.all_closed(socks)
+            socks = [self.open(HEAD + how + b"\r\n\r\n") for _ in range(200)]
+            self.assertEqual(self.drip(socks, b"x" if measured else b"1\r\n \r\n", 12), 0, "each byte must not earn more time")
         self.beside_a_good_client(act)
+
+    def test_slow_bodies_are_cut_at_their_deadline(self):
+        self.slow_bodies(measured=True)
+
+    def test_slow_chunks_are_cut_at_their_deadline(self):
+        self.slow_bodies(measured=False)
 
     def test_half_open_clients_are_cut(self):
         def act():
@@ -138,7 +144,24 @@ class ManyConnections(world.Case):
         socks = [self.server.connect() for _ in range(200)]
         for sock in socks:
             self.addCleanup(sock.close)
-        world.wait_for("a good client to be served", lambda: self.server.get("/healthz", timeout=60).status == 200)
+        world.wait_for("all of them to be seen", lambda: self.server.get("/version").status == 503)
+        self.assertEqual(self.server.get("/healthz").status, 200)
+        self.assert_problem(self.server.post({"items": []}), 503, "queue_full")
+        world.wait_for("a good client to be served", lambda: self.server.get("/version").status == 200)
+        self.assertEqual(self.server.post({"items": []}).status, 200)
+
+    def test_more_connections_than_were_reckoned_with_are_not_taken(self):
+        limit = 2 * (64 + 64)  # two threads, each with max_connections and what is turned away
+        before = self.server.open_files()
+        socks = [self.server.connect() for _ in range(2 * limit)]
+        for sock in socks:
+            self.addCleanup(sock.close)
+        peak, end = 0, time.monotonic() + 1
+        while time.monotonic() < end:
+            peak = max(peak, self.server.open_files() - before)
+            time.sleep(0.01)
+        self.assertLessEqual(peak, limit)
+        self.assertGreater(peak, 64)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 /* test_batch.c - a batch as a whole: what is refused, how results are kept, what cancelling and
  * full memory do. */
+#include <malloc.h>
 #include <pthread.h>
 
+#include "batch/names.h"
 #include "batch/scan.h"
 #include "tests/unit/batch/check_main.h"
 #include "tests/unit/batch/kit.h"
@@ -410,13 +412,84 @@ START_TEST(a_batch_the_budget_has_no_room_for_is_refused)
 }
 END_TEST
 
+static size_t heap_bytes(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+/* {"items":[item 0,item 1,...]}; a # in `item` is its number. */
+static char *many_items(const char *item, size_t count)
+{
+	struct buf text;
+	size_t len;
+
+	buf_init(&text, SIZE_MAX / 2);
+	buf_adds(&text, "{\"options\":{\"include_timing\":true},\"items\":[");
+	for (size_t i = 0; i < count; i++) {
+		buf_adds(&text, i ? "," : "");
+		for (const char *at = item; *at; at++) {
+			if (*at == '#')
+				buf_add_u64(&text, i);
+			else
+				buf_add_char(&text, *at);
+		}
+	}
+	buf_adds(&text, "]}");
+	ck_assert(!text.failed);
+	return buf_steal(&text, &len);
+}
+
+START_TEST(a_batch_is_charged_for_all_the_heap_it_takes)
+{
+	static const char *const items[] = {"{}", "0", "{\"a\":#}", "{\"id\":#}", "{" E "}",
+		"{\"id\":\"\\u0041#\"," E "}", "{\"url\":\"http://host-#.example/\"}",
+		"{" E ",\"headers\":{\"X\":\"#\"},\"retry\":{\"max_attempts\":2}}",
+		"{" E ",\"query\":{\"q\":#}}", "{\"url\":\"http://10.0.0.1/#\"}"};
+
+	for (size_t i = 0; i < sizeof items / sizeof *items; i++) {
+		char *text = many_items(items[i], 5000);
+		size_t before, charged;
+
+		kit_drop_batch(&kit);
+		before = heap_bytes();
+		ck_assert_int_eq(kit_parse(&kit, text), ERR_OK);
+		charged = mem_used(&kit.budget);
+		ck_assert_msg(heap_bytes() <= before + charged, "%s: %zu charged, %zu taken",
+			items[i], charged, heap_bytes() - before);
+		mem_free(text);
+	}
+}
+END_TEST
+
+START_TEST(comparing_ids_is_charged_while_it_lasts)
+{
+	char *text = many_items("{\"id\":#}", 5000);
+	size_t held;
+
+	kit_drop_batch(&kit);
+	atomic_store(&kit.budget.high, 0);
+	ck_assert_int_eq(kit_parse(&kit, text), ERR_OK);
+	held = mem_used(&kit.budget);
+	ck_assert_uint_ge(atomic_load(&kit.budget.high), held + names_bytes(5000));
+	kit_drop_batch(&kit);
+	kit.budget.limit = held + names_bytes(5000) / 2;
+	ck_assert_int_eq(kit_parse(&kit, text), ERR_LIMIT);
+	ck_assert_int_eq(kit.problem.code, PROBLEM_MEMORY_FULL);
+	ck_assert_uint_eq(mem_used(&kit.budget), 0);
+	kit.budget.limit = 0;
+	mem_free(text);
+}
+END_TEST
+
 START_TEST(every_allocation_may_fail)
 {
 	static const char text[] =
 		"{\"defaults\":{\"headers\":{\"A\":\"b\"},\"query\":{\"q\":1}},\"options\":{"
 		"\"include_headers\":true},\"items\":["
 		"{" E ",\"id\":\"\\u0061\",\"headers\":{\"X\":\"y\"},\"query\":{\"z\":\"w\"},"
-		      "\"retry\":{\"max_attempts\":2}},{},{" E ",\"body\":{}}]}";
+		"\"retry\":{\"max_attempts\":2}},{},{" E ",\"body\":{}}]}";
 	size_t tries = 0, refused = 0;
 
 	do {
@@ -516,7 +589,9 @@ int main(void)
 		a_pool_that_takes_nothing_refuses_the_batch,
 		past_the_limit_of_the_answer_results_are_too_large,
 		a_result_the_budget_has_no_room_for_is_overloaded,
-		a_batch_the_budget_has_no_room_for_is_refused, every_allocation_may_fail,
+		a_batch_the_budget_has_no_room_for_is_refused,
+		a_batch_is_charged_for_all_the_heap_it_takes,
+		comparing_ids_is_charged_while_it_lasts, every_allocation_may_fail,
 		workers_may_end_items_at_the_same_time};
 	int failed;
 

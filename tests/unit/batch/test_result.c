@@ -296,6 +296,29 @@ START_TEST(without_memory_nothing_is_rendered_and_nothing_leaks)
 }
 END_TEST
 
+START_TEST(fields_that_are_not_utf_8_may_take_more_than_was_measured)
+{
+	struct outcome outcome = outcome_of(200, NULL, "", 0);
+	struct result_view view = plain;
+	struct result_measure measure;
+	char value[3500], *bytes;
+	size_t len;
+
+	memset(value, 0xFF, sizeof value);
+	buf_init(&outcome.headers, SIZE_MAX / 2);
+	buf_adds(&outcome.headers, "a: ");
+	buf_add(&outcome.headers, value, sizeof value);
+	ck_assert_int_eq(buf_add_char(&outcome.headers, '\n'), ERR_OK);
+	view.include_headers = true;
+	result_measure(&view, &outcome, &measure);
+	ck_assert_int_eq(result_render(&view, &outcome, &measure, &bytes, &len), ERR_OK);
+	ck_assert_uint_ge(len, 3 * sizeof value);
+	ck_assert_int_eq(bytes[len - 1], '}');
+	mem_free(bytes);
+	buf_free(&outcome.headers);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {bodies_are_json_text_or_base64,
@@ -303,6 +326,7 @@ int main(void)
 		errors_have_their_members_in_order, headers_fold_into_strings_and_lists,
 		very_many_headers_do_not_take_long, timing_shows_each_attempt,
 		a_brief_result_has_the_same_shape,
+		fields_that_are_not_utf_8_may_take_more_than_was_measured,
 		without_memory_nothing_is_rendered_and_nothing_leaks};
 
 	return check_main("result", tests, sizeof tests / sizeof *tests);

@@ -147,10 +147,12 @@ START_TEST(wrong_usage_of_key_ends_with_two)
 }
 END_TEST
 
-static enum err_code refuse(struct config *config, struct err *err)
+static enum err_code refuse(struct config *config, struct buf *faults)
 {
-	return err_set(err, ERR_INVALID, "targets.allow: \"%s\" is no target",
-		config->targets.allow.items[0]);
+	for (int i = 1; i <= 2; i++)
+		buf_addf(faults, "%s: \"%s\" is no target (%d)\n", config->targets.allow_place,
+			config->targets.allow.items[0], i);
+	return ERR_INVALID;
 }
 
 START_TEST(check_says_ok_prints_or_names_the_faults)
@@ -170,7 +172,8 @@ START_TEST(check_says_ok_prints_or_names_the_faults)
 	ck_assert_ptr_nonnull(strstr(leave(0), "\n  allow: [\"q\"]\n"));
 	enter("");
 	ck_assert_int_eq(check_run(2, good, NULL, refuse), 2);
-	ck_assert_str_eq(leave(1), "targets.allow: \"q\" is no target\n");
+	ck_assert_str_eq(leave(1), "--targets-allow: \"q\" is no target (1)\n"
+				   "--targets-allow: \"q\" is no target (2)\n");
 }
 END_TEST
 

@@ -178,6 +178,31 @@ START_TEST(flags_take_a_value_with_or_without_equals_and_booleans_stand_alone)
 }
 END_TEST
 
+START_TEST(where_targets_came_from_is_remembered)
+{
+	char flag[] = "--targets-deny=a", variable[] = "BATCHGATE_TARGETS_DENY=b", path[64];
+	char config_flag[80], *argv[] = {config_flag, flag}, *env[] = {variable, NULL};
+	char place[128];
+	struct config *c = parse_good("targets:\n  ports: [80]\n  allow:\n    - x\n", env);
+
+	ck_assert_str_eq(c->targets.allow_place, "f.yaml:3: targets.allow");
+	ck_assert_str_eq(
+		c->targets.deny_place, "environment: BATCHGATE_TARGETS_DENY: targets.deny");
+	config_unref(c);
+	write_file(path, "\ntargets: {allow: [x], deny: [y]}\n");
+	snprintf(config_flag, sizeof config_flag, "--config=%s", path);
+	snprintf(place, sizeof place, "%s:2: targets.allow", path);
+	c = load_good(2, argv, env);
+	ck_assert_str_eq(c->targets.allow_place, place);
+	ck_assert_str_eq(c->targets.deny_place, "--targets-deny");
+	config_unref(c);
+	unlink(path);
+	c = parse_good("", NULL);
+	ck_assert_str_eq(c->targets.allow_place, "targets.allow");
+	config_unref(c);
+}
+END_TEST
+
 START_TEST(wrong_flags_and_variables_are_faults_with_their_names)
 {
 	char a[] = "--server-prot=1", b[] = "stray", d[] = "--server-port=x",
@@ -494,6 +519,7 @@ static TCase *make_case(void)
 	tcase_add_test(tcase, every_working_setting_can_be_set_in_the_file);
 	tcase_add_test(tcase, flags_win_over_environment_over_file);
 	tcase_add_test(tcase, flags_take_a_value_with_or_without_equals_and_booleans_stand_alone);
+	tcase_add_test(tcase, where_targets_came_from_is_remembered);
 	tcase_add_test(tcase, wrong_flags_and_variables_are_faults_with_their_names);
 	tcase_add_test(tcase, unknown_variables_and_kubernetes_ones_are_ignored_with_a_warning);
 	tcase_add_test(tcase, keys_from_the_environment_replace_those_of_the_file);

@@ -116,8 +116,9 @@ START_TEST(a_freed_outcome_is_empty_and_its_bytes_are_back_in_the_budget)
 	struct call call = new_call();
 
 	call.budget = &budget;
-	ck_assert(mem_take(&budget, 300));
+	ck_assert(mem_take(&budget, 700));
 	call.outcome.charged = 300;
+	call.outcome.headers_charged = 400;
 	buf_init(&call.outcome.body, 1000);
 	ck_assert_int_eq(buf_add(&call.outcome.body, "body", 4), ERR_OK);
 	buf_init(&call.outcome.headers, 1000);
@@ -131,6 +132,7 @@ START_TEST(a_freed_outcome_is_empty_and_its_bytes_are_back_in_the_budget)
 	ck_assert_ptr_null(call.outcome.message);
 	ck_assert_ptr_null(call.outcome.timing);
 	ck_assert_uint_eq(call.outcome.charged, 0);
+	ck_assert_uint_eq(call.outcome.headers_charged, 0);
 	call_free_outcome(&call); /* twice is fine */
 	ck_assert_uint_eq(mem_used(&budget), 0);
 }

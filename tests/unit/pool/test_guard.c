@@ -492,6 +492,31 @@ START_TEST(an_entry_of_another_form_stops_the_start_and_is_named)
 }
 END_TEST
 
+START_TEST(every_malformed_entry_is_told_with_the_place_it_came_from)
+{
+	char good[] = "a.example", bad[] = "300.1.1.1/8", worse[] = "a..b",
+	     place[] = "f.yaml:3: "
+		       "targets.allow";
+	char *allow[] = {good, bad, worse}, *deny[] = {worse};
+	struct config config = {.targets = {.allow = {allow, 3}, .allow_place = place}};
+	struct buf faults;
+
+	buf_init(&faults, 4096);
+	ck_assert_int_eq(guard_check_config(&config, &faults), ERR_INVALID);
+	ck_assert_ptr_eq(
+		strstr(faults.ptr, "f.yaml:3: targets.allow[1]: \"300.1.1.1/8\": "), faults.ptr);
+	ck_assert_ptr_nonnull(strstr(faults.ptr, "\nf.yaml:3: targets.allow[2]: \"a..b\": "));
+	buf_clear(&faults);
+	config.targets.allow.count = 1;
+	ck_assert_int_eq(guard_check_config(&config, &faults), ERR_OK);
+	ck_assert_uint_eq(faults.len, 0);
+	config.targets.deny = (struct config_strings){deny, 1};
+	ck_assert_int_eq(guard_check_config(&config, &faults), ERR_INVALID);
+	ck_assert_ptr_eq(strstr(faults.ptr, "targets.deny[0]: \"a..b\": "), faults.ptr);
+	buf_free(&faults);
+}
+END_TEST
+
 START_TEST(a_guard_lives_as_long_as_somebody_holds_it)
 {
 	struct guard *guard = NULL;
@@ -540,6 +565,7 @@ int main(void)
 	tcase_add_loop_test(tcase, an_alias_is_judged_like_the_name_that_it_is, 0,
 		(int)(sizeof aliases / sizeof *aliases));
 	tcase_add_test(tcase, an_entry_of_another_form_stops_the_start_and_is_named);
+	tcase_add_test(tcase, every_malformed_entry_is_told_with_the_place_it_came_from);
 	tcase_add_test(tcase, a_guard_lives_as_long_as_somebody_holds_it);
 	tcase_add_test(tcase, no_memory_is_an_error_and_leaks_nothing);
 	suite_add_tcase(suite, tcase);

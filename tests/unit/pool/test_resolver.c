@@ -99,7 +99,7 @@ static void world_free(struct world *world)
 
 /* A DNS message being written. */
 struct message {
-	unsigned char bytes[4096];
+	unsigned char bytes[32768];
 	size_t len;
 	uint16_t answers;
 };
@@ -170,23 +170,34 @@ static void answer_long_chain(struct message *message, unsigned links)
 	put_a(message, owner, "8.8.8.8");
 }
 
+/* "500+x.test" has 500 addresses; the last is none that may be called. */
+static void put_many(struct message *message, const char *name)
+{
+	unsigned long count = strtoul(name, NULL, 10);
+	char address[32];
+
+	for (unsigned i = 1; i < count; i++) {
+		snprintf(address, sizeof address, "8.8.%u.%u", i / 256, i % 256);
+		put_a(message, name, address);
+	}
+	put_a(message, name, "169.254.169.254");
+}
+
 /* Names that have no address of the other family, or none at all. */
 static bool exists(const char *name)
 {
-	static const char *const names[] = {"v4.test", "v6.test", "mixed.test", "many.test",
-		"cname.test", "chain.test", "long.test", "empty.test"};
+	static const char *const names[] = {"v4.test", "v6.test", "mixed.test", "cname.test",
+		"chain.test", "long.test", "empty.test"};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(name, names[i]) == 0)
 			return true;
-	return false;
+	return strchr(name, '+') != NULL;
 }
 
 /* The script: what each name is answered with; the code of the answer. */
 static int script(const char *name, unsigned type, struct message *message)
 {
-	char address[32];
-
 	if (strcmp(name, "both.test") == 0)
 		put_a(message, name, type == TYPE_A ? "8.8.8.8" : "2606::8");
 	else if (strcmp(name, "v4.test") == 0 && type == TYPE_A)
@@ -196,11 +207,8 @@ static int script(const char *name, unsigned type, struct message *message)
 	else if (strcmp(name, "mixed.test") == 0 && type == TYPE_A) {
 		put_a(message, name, "8.8.8.8");
 		put_a(message, name, "169.254.169.254");
-	} else if (strcmp(name, "many.test") == 0 && type == TYPE_A) {
-		for (unsigned i = 1; i <= 20; i++) {
-			snprintf(address, sizeof address, "8.8.8.%u", i);
-			put_a(message, name, address);
-		}
+	} else if (strchr(name, '+') && type == TYPE_A) {
+		put_many(message, name);
 	} else if (strcmp(name, "cname.test") == 0 && type == TYPE_A) {
 		put_alias(message, name, "localhost");
 		put_a(message, "localhost", "127.0.0.1");
@@ -252,6 +260,7 @@ static bool make_answer(struct world *world, const unsigned char *query, struct 
 	code = script(world->last_name, type, message);
 	message->bytes[2] = 0x81;
 	message->bytes[3] = (unsigned char)(0x80 | code);
+	message->bytes[6] = (unsigned char)(message->answers >> 8);
 	message->bytes[7] = (unsigned char)message->answers;
 	memset(message->bytes + 8, 0, 4);
 	return code != SILENT;
@@ -279,7 +288,7 @@ static bool serve(struct world *world)
 	if (message.len > 512) {
 		message.len = question_end;
 		message.bytes[2] |= 2;
-		message.bytes[7] = 0;
+		message.bytes[6] = message.bytes[7] = 0;
 	}
 	ck_assert_int_eq(sendto(world->server, message.bytes, message.len, 0,
 				 (const struct sockaddr *)&from, size),
@@ -349,7 +358,8 @@ struct asker {
 	struct resolver_waiter waiter;
 	struct world *world;
 	struct resolver_answer answer;
-	char aliases[8][64]; /* copies: the answer's end with the callback */
+	union url_address addresses[RESOLVER_ADDRESSES_MAX]; /* copies: the answer's end with the */
+	char aliases[8][64];                                 /* callback */
 	unsigned called;
 	const char *ask_then; /* another name to ask for from within the callback */
 	struct asker *next, *forget;
@@ -358,6 +368,10 @@ struct asker {
 static void keep(struct asker *asker, const struct resolver_answer *answer)
 {
 	asker->answer = *answer;
+	ck_assert_uint_le(answer->count, RESOLVER_ADDRESSES_MAX);
+	for (size_t i = 0; i < answer->count; i++)
+		asker->addresses[i] = answer->addresses[i];
+	asker->answer.addresses = asker->addresses;
 	for (size_t i = 0; i < answer->alias_count; i++)
 		snprintf(asker->aliases[i], sizeof asker->aliases[i], "%s", answer->aliases[i]);
 	asker->called++;
@@ -407,14 +421,15 @@ static struct asker ask_and_wait(struct world *world, const char *host)
 	return asker;
 }
 
-static bool has(const struct resolver_answer *answer, const char *address)
+static bool has(const struct asker *asker, const char *address)
 {
+	const struct resolver_answer *answer = &asker->answer;
 	unsigned char bytes[16];
 	bool v4 = inet_pton(AF_INET, address, bytes) == 1;
 
 	ck_assert(v4 || inet_pton(AF_INET6, address, bytes) == 1);
 	for (size_t i = 0; i < answer->count; i++) {
-		const union url_address *at = &answer->addresses[i];
+		const union url_address *at = &asker->addresses[i];
 
 		if (v4 ? at->sa.sa_family == AF_INET && memcmp(&at->v4.sin_addr, bytes, 4) == 0
 		       : at->sa.sa_family == AF_INET6 && memcmp(&at->v6.sin6_addr, bytes, 16) == 0)
@@ -432,30 +447,72 @@ START_TEST(both_families_are_asked_for_and_all_addresses_given)
 	asker = ask_and_wait(&world, "both.test");
 	ck_assert_int_eq(asker.answer.status, RESOLVER_OK);
 	ck_assert_uint_eq(asker.answer.count, 2);
-	ck_assert(has(&asker.answer, "8.8.8.8") && has(&asker.answer, "2606::8"));
+	ck_assert(has(&asker, "8.8.8.8") && has(&asker, "2606::8"));
 	ck_assert_uint_eq(asker.answer.alias_count, 0);
 	ck_assert_uint_eq(world.queries, 2);
 	asker = ask_and_wait(&world, "v4.test");
-	ck_assert(asker.answer.count == 1 && has(&asker.answer, "8.8.4.4"));
-	ck_assert_uint_eq(asker.answer.addresses[0].v4.sin_port, 0);
+	ck_assert(asker.answer.count == 1 && has(&asker, "8.8.4.4"));
+	ck_assert_uint_eq(asker.addresses[0].v4.sin_port, 0);
 	asker = ask_and_wait(&world, "v6.test");
-	ck_assert(asker.answer.count == 1 && has(&asker.answer, "64:ff9b::a00:1"));
+	ck_assert(asker.answer.count == 1 && has(&asker, "64:ff9b::a00:1"));
 	asker = ask_and_wait(&world, "mixed.test");
-	ck_assert(has(&asker.answer, "8.8.8.8") && has(&asker.answer, "169.254.169.254"));
+	ck_assert(has(&asker, "8.8.8.8") && has(&asker, "169.254.169.254"));
 	world_free(&world);
 }
 END_TEST
 
-START_TEST(an_answer_too_long_for_udp_comes_over_tcp_and_is_cut_at_sixteen_addresses)
+START_TEST(an_answer_too_long_for_udp_comes_over_tcp_with_all_its_addresses)
 {
 	struct world world;
 	struct asker asker;
 
 	world_init(&world);
-	asker = ask_and_wait(&world, "many.test");
+	asker = ask_and_wait(&world, "500+.test");
+	ck_assert_int_eq(asker.answer.status, RESOLVER_OK);
+	ck_assert_uint_eq(asker.answer.count, 500);
+	ck_assert(has(&asker, "8.8.0.1") && has(&asker, "169.254.169.254"));
+	ck_assert_uint_ge(world.tcp_queries, 1);
+	world_free(&world);
+}
+END_TEST
+
+START_TEST(more_addresses_than_can_be_judged_are_a_failure)
+{
+	struct world world;
+	struct asker asker;
+	char host[32];
+
+	world_init(&world);
+	snprintf(host, sizeof host, "%u+.test", RESOLVER_ADDRESSES_MAX);
+	asker = ask_and_wait(&world, host);
 	ck_assert_int_eq(asker.answer.status, RESOLVER_OK);
 	ck_assert_uint_eq(asker.answer.count, RESOLVER_ADDRESSES_MAX);
-	ck_assert_uint_ge(world.tcp_queries, 1);
+	snprintf(host, sizeof host, "%u+.test", RESOLVER_ADDRESSES_MAX + 1);
+	asker = ask_and_wait(&world, host);
+	ck_assert_int_eq(asker.answer.status, RESOLVER_FAILED);
+	ck_assert_ptr_nonnull(strstr(asker.answer.text, "too many addresses"));
+	ck_assert_uint_eq(asker.answer.count, 0);
+	world_free(&world);
+}
+END_TEST
+
+START_TEST(long_answers_push_each_other_out_before_the_table_is_full)
+{
+	const unsigned fit = RESOLVER_BYTES_MAX / (500 * sizeof(union url_address));
+	struct world world;
+	char host[32];
+
+	world_init(&world);
+	ck_assert_uint_lt(fit, RESOLVER_TABLE_MAX);
+	for (unsigned i = 0; i <= fit; i++) {
+		snprintf(host, sizeof host, "500+%u.test", i);
+		ck_assert_uint_eq(ask_and_wait(&world, host).answer.count, 500);
+	}
+	world.queries = 0;
+	ck_assert_uint_eq(ask_and_wait(&world, host).answer.count, 500);
+	ck_assert_uint_eq(world.queries, 0);
+	ck_assert_uint_eq(ask_and_wait(&world, "500+0.test").answer.count, 500);
+	ck_assert_uint_ge(world.queries, 2);
 	world_free(&world);
 }
 END_TEST
@@ -493,7 +550,7 @@ START_TEST(aliases_are_given_and_a_chain_too_long_to_judge_fails)
 	ck_assert_int_eq(asker.answer.status, RESOLVER_OK);
 	ck_assert_uint_eq(asker.answer.alias_count, 1);
 	ck_assert_str_eq(asker.aliases[0], "localhost");
-	ck_assert(has(&asker.answer, "127.0.0.1"));
+	ck_assert(has(&asker, "127.0.0.1"));
 	asker = ask_and_wait(&world, "chain.test");
 	ck_assert_int_eq(asker.answer.status, RESOLVER_OK);
 	ck_assert_uint_eq(asker.answer.alias_count, 8);
@@ -611,7 +668,7 @@ START_TEST(hosts_are_answered_from_the_file_at_once_and_without_a_query)
 	world_init(&world);
 	ck_assert(ask(&asker, "localhost"));
 	ck_assert_int_eq(asker.answer.status, RESOLVER_OK);
-	ck_assert(has(&asker.answer, "127.0.0.1") || has(&asker.answer, "::1"));
+	ck_assert(has(&asker, "127.0.0.1") || has(&asker, "::1"));
 	ck_assert(resolver_due_us(world.resolver, world.now_us) ==
 		  world.now_us); /* bookkeeping is left */
 	turn(&world);
@@ -773,8 +830,9 @@ int main(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, both_families_are_asked_for_and_all_addresses_given);
-	tcase_add_test(
-		tcase, an_answer_too_long_for_udp_comes_over_tcp_and_is_cut_at_sixteen_addresses);
+	tcase_add_test(tcase, an_answer_too_long_for_udp_comes_over_tcp_with_all_its_addresses);
+	tcase_add_test(tcase, more_addresses_than_can_be_judged_are_a_failure);
+	tcase_add_test(tcase, long_answers_push_each_other_out_before_the_table_is_full);
 	tcase_add_test(tcase, failures_are_told_apart);
 	tcase_add_test(tcase, aliases_are_given_and_a_chain_too_long_to_judge_fails);
 	tcase_add_test(tcase, many_who_ask_for_one_name_share_one_look_up);

@@ -119,6 +119,32 @@ START_TEST(a_reload_changes_keys_and_limits_for_the_requests_that_follow)
 }
 END_TEST
 
+START_TEST(a_reload_without_memory_changes_nothing)
+{
+	static struct config next;
+	uint16_t port = toys_start(&toys);
+	enum err_code code = ERR_NOMEM;
+
+	check_ask(port, POST_ECHO(""), 200);
+	toys_add_key(&toys, "team", "secret-one", true, false);
+	next = toys.config;
+	atomic_init(&next.refs, 1);
+	next.limits.max_body = 1;
+	toys.config.auth.key_count = 0;
+	for (unsigned long n = 1; code != ERR_OK; n++) {
+		ck_assert_uint_lt(n, 20);
+		mem_fail_at(n);
+		code = http_server_configure(toys.server, &next);
+		ck_assert_int_eq(code, mem_failed() ? ERR_NOMEM : ERR_OK);
+		mem_fail_at(0);
+		ck_assert(n > 1 || code == ERR_NOMEM);
+		ck_assert_uint_eq(next.refs, code == ERR_OK ? 2 : 1);
+		check_ask(port, POST_ECHO(""), code == ERR_OK ? 401 : 200);
+	}
+	ck_assert_int_eq(http_server_configure(toys.server, &toys.config), ERR_OK);
+}
+END_TEST
+
 #define PREFLIGHT(origin)                                      \
 	"OPTIONS /echo HTTP/1.1\r\nHost: x\r\nOrigin: " origin \
 	"\r\nAccess-Control-Request-Method: POST\r\n\r\n"
@@ -278,6 +304,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, connections_past_the_limit_are_answered_with_503_and_closed);
 	tcase_add_test(tcase, keys_open_what_they_may_and_nothing_else);
 	tcase_add_test(tcase, a_reload_changes_keys_and_limits_for_the_requests_that_follow);
+	tcase_add_test(tcase, a_reload_without_memory_changes_nothing);
 	tcase_add_test(tcase, options_says_what_is_allowed_and_to_which_origin);
 	tcase_add_test(tcase, while_draining_only_health_is_answered_and_what_runs_still_ends);
 	tcase_add_test(tcase, stopping_waits_for_answers_that_are_being_written);

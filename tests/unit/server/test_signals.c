@@ -1,13 +1,10 @@
-/* test_signals.c - what the main thread is told, and that open files are raised or refused. */
+/* test_signals.c - what the main thread is told. */
 #include <check.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#include "server/limits.h"
 #include "server/signals.h"
 
 static struct signals *make(void)
@@ -71,43 +68,6 @@ START_TEST(a_timer_that_was_switched_off_stays_silent)
 }
 END_TEST
 
-static struct config config_for(unsigned connections)
-{
-	struct config config;
-
-	memset(&config, 0, sizeof config);
-	config.server.max_connections = connections;
-	config.pool.max_in_flight = 1;
-	config.pool.threads = 1;
-	return config;
-}
-
-START_TEST(the_soft_limit_of_open_files_becomes_the_hard_one)
-{
-	const struct config config = config_for(1);
-	struct rlimit files;
-	struct err err;
-
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
-	files.rlim_cur = files.rlim_max / 2;
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
-	ck_assert_int_eq(limits_open_files(&config, &err), ERR_OK);
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
-	ck_assert_uint_eq(files.rlim_cur, files.rlim_max);
-}
-END_TEST
-
-START_TEST(a_configuration_that_cannot_fit_is_refused_with_the_figures)
-{
-	const struct config config = config_for(UINT_MAX);
-	struct err err;
-
-	ck_assert_int_eq(limits_open_files(&config, &err), ERR_LIMIT);
-	ck_assert_ptr_nonnull(strstr(err.detail, "server.max_connections 4294967295"));
-	ck_assert_ptr_nonnull(strstr(err.detail, "pool.max_in_flight 1"));
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("signals");
@@ -118,8 +78,6 @@ int main(void)
 	tcase_add_test(tests, each_signal_is_told_once_and_stops_nothing_by_itself);
 	tcase_add_test(tests, a_stop_comes_before_the_timer_and_the_timer_before_idle);
 	tcase_add_test(tests, a_timer_that_was_switched_off_stays_silent);
-	tcase_add_test(tests, the_soft_limit_of_open_files_becomes_the_hard_one);
-	tcase_add_test(tests, a_configuration_that_cannot_fit_is_refused_with_the_figures);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
