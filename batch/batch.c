@@ -176,7 +176,7 @@ static struct result_view view_of(const struct batch *batch, size_t index)
 /* Makes the rendered bytes count against the answer's limit and the budget; gives the code of what
  * was in the way. */
 static enum item_code keep(
-	struct batch *batch, struct slot *slot, const struct result_measure *measure, bool payload)
+	struct batch *batch, struct slot *slot, const struct result_measure *measure)
 {
 	struct mem_budget *budget = batch->env.budget;
 	size_t held = mem_block(slot->len), charged = mem_block(measure->bytes);
@@ -186,7 +186,7 @@ static enum item_code keep(
 		mem_give(budget, charged - held);
 	else if (!mem_take(budget, held - charged))
 		goto full;
-	if (atomic_fetch_add(&batch->rendered, slot->len) + slot->len <= max || !payload)
+	if (atomic_fetch_add(&batch->rendered, slot->len) + slot->len <= max || !measure->payload)
 		return ITEM_OK;
 	atomic_fetch_sub(&batch->rendered, slot->len);
 	mem_free(slot->bytes);
@@ -200,18 +200,17 @@ full:
 	return ITEM_OVERLOADED;
 }
 
-/* ITEM_OK, or why the slot has no bytes. A result without a body always has its place in the
- * answer: it is small. */
+/* ITEM_OK, or why the slot has no bytes. A result without body and headers always has its
+ * place in the answer: it is small. */
 static enum item_code render(struct batch *batch, size_t index, const struct outcome *outcome)
 {
 	struct slot *slot = &batch->slots[index];
 	const struct result_view view = view_of(batch, index);
 	struct result_measure measure;
-	bool payload = outcome->body.len > 0 || outcome->headers.len > 0;
 
 	result_measure(&view, outcome, &measure);
-	if (payload && atomic_load(&batch->rendered) + measure.body_bytes >
-			       batch->env.config->limits.max_batch_response)
+	if (measure.payload && atomic_load(&batch->rendered) + measure.body_bytes >
+				       batch->env.config->limits.max_batch_response)
 		return ITEM_RESPONSE_TOO_LARGE;
 	if (!mem_take(batch->env.budget, mem_block(measure.bytes)))
 		return ITEM_OVERLOADED;
@@ -219,7 +218,7 @@ static enum item_code render(struct batch *batch, size_t index, const struct out
 		mem_give(batch->env.budget, mem_block(measure.bytes));
 		return ITEM_OVERLOADED;
 	}
-	return keep(batch, slot, &measure, payload);
+	return keep(batch, slot, &measure);
 }
 
 void batch_settle(struct batch *batch, size_t index, const struct outcome *outcome,
@@ -233,7 +232,7 @@ void batch_settle(struct batch *batch, size_t index, const struct outcome *outco
 	obstacle = render(batch, index, outcome);
 	if (obstacle != ITEM_OK) {
 		slot->brief = (struct result_brief){obstacle, outcome->status, outcome->attempts,
-			outcome->sent, outcome->duration_us};
+			outcome->sent, outcome->queue_us, outcome->duration_us};
 		*ret_settled =
 			(struct settled){obstacle, REASON_NONE, result_brief_message(&slot->brief)};
 	}

@@ -1,10 +1,11 @@
 /* batch.h - a batch: its items in, its results in order out.
  *
- * batch_parse reads the request and makes the calls; batch_start hands them to the pool, all or none.
- * Each item has a slot; the worker that got its answer renders the result once, as bytes, into it. When the last slot is
- * filled (the submitter holds one count until batch_start has returned) observer->complete is called, once, on the thread
- * that filled it, with no lock held; from then on the document can be read. The batch is shared by count: whoever may
- * still ask it to cancel holds a reference. */
+ * batch_parse reads the request and makes the calls; batch_start hands them to the pool, all or
+ * none. Each item has a slot; the worker that got its answer renders the result once, as bytes,
+ * into it. When the last slot is filled (the submitter holds one count until batch_start has
+ * returned) observer->complete is called, once, on the thread that filled it, with no lock held;
+ * from then on the document can be read. The batch is shared by count: whoever may still ask it to
+ * cancel holds a reference. */
 #ifndef BATCH_BATCH_H
 #define BATCH_BATCH_H
 #include <sys/types.h>
@@ -17,7 +18,8 @@ struct batch;
 
 void batch_library_init(void); /* once, before the first thread that parses */
 
-struct batch_env { /* what a batch needs of the house; it takes references where things are shared by count */
+struct batch_env { /* what a batch needs of the house; it takes references where things are shared
+		      by count */
 	struct config *config;
 	struct guard *guard;
 	struct pool *pool;
@@ -26,7 +28,7 @@ struct batch_env { /* what a batch needs of the house; it takes references where
 
 struct batch_item_report { /* of one finished item, for logs and metrics; borrowed for the call */
 	size_t index;
-	struct span id;  /* JSON text as sent, or "null" */
+	struct span id; /* JSON text as sent, or "null" */
 	enum item_code code;
 	enum item_reason reason;
 	const char *message; /* NULL for a success */
@@ -38,7 +40,9 @@ struct batch_item_report { /* of one finished item, for logs and metrics; borrow
 
 struct batch_observer {
 	void *self;
-	void (*item)(void *self, const struct batch_item_report *report); /* any worker, as each completes; items refused at parsing: the thread of batch_start */
+	void (*item)(void *self, const struct batch_item_report
+					 *report); /* any worker, as each completes; items refused
+						      at parsing: the thread of batch_start */
 	void (*complete)(void *self, struct batch *batch);
 };
 
@@ -49,9 +53,10 @@ struct batch_summary {
 	uint64_t duration_us; /* from admission to the last result */
 };
 
-/* Reads a /v1/batch request. Takes the body's memory on ERR_OK (mem_free; its `charged` bytes are given back to env->budget at
- * the end); else *problem says what the client did wrong (ERR_INVALID), or 413, or memory_full (ERR_NOMEM, ERR_LIMIT).
- * traceparent and tracestate (NULL: none) go with every call. Long strings are decoded in place: the body's bytes may be changed,
+/* Reads a /v1/batch request. Takes the body's memory on ERR_OK (mem_free; its `charged` bytes are
+ * given back to env->budget at the end); else *problem says what the client did wrong
+ * (ERR_INVALID), or 413, or memory_full (ERR_NOMEM, ERR_LIMIT). traceparent and tracestate (NULL:
+ * none) go with every call. Long strings are decoded in place: the body's bytes may be changed,
  * also where it is refused. Results of refused items are rendered here. */
 struct batch_input {
 	char *body;
@@ -59,17 +64,21 @@ struct batch_input {
 	const char *request_id, *traceparent, *tracestate;
 	struct caller *caller;
 };
-enum err_code batch_parse(const struct batch_env *env, const struct batch_input *input, struct batch **ret_batch,
+enum err_code batch_parse(const struct batch_env *env, const struct batch_input *input,
+	struct batch **ret_batch, struct problem *problem) MUST_CHECK;
+/* Admits all calls or none (queue_full, memory_full, draining in *problem). On ERR_OK the observer
+ * is called from now on, maybe before this returns. A refused item is a failed one: with
+ * stop_on_error nothing starts after it, wherever it stands. */
+enum err_code batch_start(struct batch *batch, const struct batch_observer *observer,
 	struct problem *problem) MUST_CHECK;
-/* Admits all calls or none (queue_full, memory_full, draining in *problem). On ERR_OK the observer is called from now on, maybe
- * before this returns. A refused item is a failed one: with stop_on_error nothing starts after it, wherever it stands. */
-enum err_code batch_start(struct batch *batch, const struct batch_observer *observer, struct problem *problem) MUST_CHECK;
-void batch_cancel(struct batch *batch, enum pool_cancel why); /* any thread, any time; not after complete: then without effect */
+void batch_cancel(struct batch *batch,
+	enum pool_cancel why); /* any thread, any time; not after complete: then without effect */
 
 /* After complete. */
 void batch_summary(const struct batch *batch, struct batch_summary *ret_summary);
 uint64_t batch_document_size(const struct batch *batch);
-/* Copies the document's bytes from `pos` on; positions are best asked for in sequence. 0 at the end. One reader at a time. */
+/* Copies the document's bytes from `pos` on; positions are best asked for in sequence. 0 at the
+ * end. One reader at a time. */
 size_t batch_document_read(struct batch *batch, uint64_t pos, char *out, size_t max);
 
 struct batch *batch_ref(struct batch *batch);

@@ -8,6 +8,8 @@
 #include "batch/escape.h"
 #include "common/utf8.h"
 
+enum { QUOTE_MAX = 64 };
+
 void fault_init(struct fault *fault, struct problem *problem, const char *base)
 {
 	fault->problem = problem;
@@ -54,35 +56,59 @@ static size_t decode_some(struct span name, char *out, size_t max)
 	return len;
 }
 
-void fault_quote(struct span name, char ret_text[FAULT_NAME_MAX])
+/* No half character at the end. */
+static size_t fitting(struct span text, size_t max)
 {
-	size_t len = decode_some(name, ret_text, 64);
+	size_t len = 0, n;
+
+	while (len < text.len && (n = utf8_char(text.ptr + len, text.len - len)) > 0 &&
+		len + n <= max)
+		len += n;
+	return len;
+}
+
+void fault_quote_decoded(struct span text, char ret_text[FAULT_NAME_MAX])
+{
+	size_t len = fitting(text, QUOTE_MAX);
 
 	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)ret_text[i] < 0x20 || ret_text[i] == 0x7F)
-			ret_text[i] = '?';
+		unsigned char c = (unsigned char)text.ptr[i];
+
+		ret_text[i] = c < 0x20 || c == 0x7F ? '?' : text.ptr[i];
 	}
 	ret_text[len] = '\0';
 }
 
-/* Adds "/segment", escaped as RFC 6901 says, where it fits. */
-static void add_segment(char pointer[FAULT_POINTER_MAX], struct span name)
+void fault_quote(struct span name, char ret_text[FAULT_NAME_MAX])
 {
-	char text[FAULT_NAME_MAX];
-	size_t len = decode_some(name, text, sizeof text), at = strlen(pointer);
+	char text[QUOTE_MAX];
+
+	fault_quote_decoded((struct span){text, decode_some(name, text, sizeof text)}, ret_text);
+}
+
+void fault_point(char pointer[FAULT_POINTER_MAX], struct span text)
+{
+	size_t len = fitting(text, FAULT_NAME_MAX), at = strlen(pointer);
 
 	if (at + 1 + 2 * len >= FAULT_POINTER_MAX)
 		return;
 	pointer[at++] = '/';
 	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '~' || text[i] == '/') {
+		if (text.ptr[i] == '~' || text.ptr[i] == '/') {
 			pointer[at++] = '~';
-			pointer[at++] = text[i] == '~' ? '0' : '1';
+			pointer[at++] = text.ptr[i] == '~' ? '0' : '1';
 		} else {
-			pointer[at++] = text[i] ? text[i] : '?';
+			pointer[at++] = text.ptr[i] ? text.ptr[i] : '?';
 		}
 	}
 	pointer[at] = '\0';
+}
+
+static void add_segment(char pointer[FAULT_POINTER_MAX], struct span name)
+{
+	char text[FAULT_NAME_MAX];
+
+	fault_point(pointer, (struct span){text, decode_some(name, text, sizeof text)});
 }
 
 enum err_code fault_add(struct fault *fault, enum item_reason reason, const char *path,

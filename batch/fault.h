@@ -28,6 +28,10 @@ bool fault_wants(struct fault *fault);
  * more segment; an empty one is none. Gives ERR_INVALID. */
 enum err_code fault_add(struct fault *fault, enum item_reason reason, const char *path,
 	struct span name, const char *fmt, ...) PRINTF_LIKE(5, 6);
-/* A decoded JSON string for people: cut, control bytes as `?`. */
+/* A JSON string (quotes included), or one that is decoded already, for people: cut, control bytes
+ * as `?`. */
 void fault_quote(struct span name, char ret_text[FAULT_NAME_MAX]);
+void fault_quote_decoded(struct span text, char ret_text[FAULT_NAME_MAX]);
+/* Adds "/text" (decoded; cut where it is long), escaped as RFC 6901 says, where it fits. */
+void fault_point(char pointer[FAULT_POINTER_MAX], struct span text);
 #endif

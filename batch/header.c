@@ -58,7 +58,7 @@ static enum err_code add(struct header_list *list, struct header header)
 static enum err_code add_line(struct header_list *list, struct span name, const struct span *value)
 {
 	struct header header = {list->text.len, 0, list->text.len, name.len};
-	struct span trimmed = value ? field_trim(*value) : (struct span){0};
+	struct span trimmed = value ? span_trim(*value) : (struct span){0};
 	struct buf *text = &list->text;
 
 	if (buf_add(text, name.ptr, name.len) != ERR_OK)
@@ -77,7 +77,6 @@ static enum err_code add_line(struct header_list *list, struct span name, const 
 static enum err_code refuse(struct fault *fault, enum item_reason reason, struct span name)
 {
 	char pointer[FAULT_POINTER_MAX] = "/headers", quoted[FAULT_NAME_MAX];
-	size_t at = strlen(pointer);
 	const char *what;
 
 	switch (reason) {
@@ -93,21 +92,8 @@ static enum err_code refuse(struct fault *fault, enum item_reason reason, struct
 	default:
 		what = "is no valid header field";
 	}
-	pointer[at++] = '/';
-	for (size_t i = 0; i < name.len && at + 3 < sizeof pointer; i++) {
-		bool escape = name.ptr[i] == '~' || name.ptr[i] == '/';
-
-		pointer[at++] = escape ? '~' : name.ptr[i];
-		if (escape)
-			pointer[at++] = name.ptr[i] == '~' ? '0' : '1';
-	}
-	pointer[at] = '\0';
-	if (name.len > 64)
-		name.len = 64;
-	for (size_t i = 0; i < name.len; i++)
-		quoted[i] = (unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == 0x7F ? '?'
-										     : name.ptr[i];
-	quoted[name.len] = '\0';
+	fault_point(pointer, name);
+	fault_quote_decoded(name, quoted);
 	return fault_add(fault, reason, pointer, none, "the header `%s` %s", quoted, what);
 }
 
@@ -124,14 +110,6 @@ static enum err_code add_value(
 		return refuse(fault, reason, name);
 	if (field_ours(name))
 		return ERR_OK;
-	while (value.len &&
-		(value.ptr[0] == ' ' ||
-			value.ptr[0] == '\t')) { /* white space around it is no part of it */
-		value.ptr++;
-		value.len--;
-	}
-	while (value.len && (value.ptr[value.len - 1] == ' ' || value.ptr[value.len - 1] == '\t'))
-		value.len--;
 	return add_line(list, name, &value);
 }
 

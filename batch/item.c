@@ -203,6 +203,7 @@ static enum err_code read_members(struct plan *plan, struct span *ret_query)
 static void blame_url(enum item_reason reason, const struct url *url, struct fault *fault)
 {
 	const char *host = url->host ? url->host : "";
+	const char *colon = url->host ? ": " : ""; /* port 0 is refused before there is a host */
 
 	switch (reason) {
 	case REASON_HOST_INVALID:
@@ -219,7 +220,8 @@ static void blame_url(enum item_reason reason, const struct url *url, struct fau
 		return;
 	case REASON_PORT_DENIED:
 		fault_add(fault, reason, "/url", none,
-			"%.255s: port %u is not one that may be called here", host, url->port);
+			"%.255s%sport %u is not one that may be called here", host, colon,
+			url->port);
 		return;
 	case REASON_HOST_DENIED:
 		fault_add(fault, reason, "/url", none,

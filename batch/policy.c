@@ -32,18 +32,20 @@ static bool read_integer(const json_t *object, const char *name, json_int_t min,
 	char where[FAULT_POINTER_MAX];
 
 	*ret_has = value != NULL;
+	*ret_n = 0;
 	if (!value)
 		return true;
 	*ret_n = json_integer_value(value);
 	if (json_is_integer(value) && *ret_n >= min && *ret_n <= max)
 		return true;
 	snprintf(where, sizeof where, "%s/%s", path, name);
-	if (max == CALL_ATTEMPTS_MAX)
+	if (max < INT64_MAX)
 		fault_add(fault, REASON_FIELD_INVALID, where, none,
-			"`%s` must be an integer from 1 to %d", name, CALL_ATTEMPTS_MAX);
+			"`%s` must be an integer from %lld to %lld", name, (long long)min,
+			(long long)max);
 	else
 		fault_add(fault, REASON_FIELD_INVALID, where, none,
-			"`%s` must be an integer of at least 0", name);
+			"`%s` must be an integer of at least %lld", name, (long long)min);
 	return false;
 }
 
@@ -87,20 +89,21 @@ static uint64_t to_us(json_int_t ms)
 static bool read_members(
 	const json_t *object, const char *path, struct policy_patch *patch, struct fault *fault)
 {
-	json_int_t n = 0;
-	bool ok = true;
+	json_int_t attempts, backoff, max_backoff;
+	bool ok = read_integer(object, "max_attempts", 1, CALL_ATTEMPTS_MAX, path,
+		&patch->has_max_attempts, &attempts, fault);
 
-	ok &= read_integer(object, "max_attempts", 1, CALL_ATTEMPTS_MAX, path,
-		&patch->has_max_attempts, &n, fault);
-	patch->says.max_attempts = ok ? (unsigned)n : 1;
 	ok &= read_integer(
-		object, "backoff_ms", 0, INT64_MAX, path, &patch->has_backoff, &n, fault);
-	patch->says.backoff_us = ok ? to_us(n) : 0;
-	ok &= read_integer(
-		object, "max_backoff_ms", 0, INT64_MAX, path, &patch->has_max_backoff, &n, fault);
-	patch->says.max_backoff_us = ok ? to_us(n) : 0;
+		object, "backoff_ms", 0, INT64_MAX, path, &patch->has_backoff, &backoff, fault);
+	ok &= read_integer(object, "max_backoff_ms", 0, INT64_MAX, path, &patch->has_max_backoff,
+		&max_backoff, fault);
 	ok &= read_statuses(object, path, patch, fault);
-	return ok;
+	if (!ok)
+		return false;
+	patch->says.max_attempts = (unsigned)attempts;
+	patch->says.backoff_us = to_us(backoff);
+	patch->says.max_backoff_us = to_us(max_backoff);
+	return true;
 }
 
 enum err_code policy_read(

@@ -12,14 +12,15 @@
 
 /* index, status, attempts, times, names of members, code, reason: all that has a bound */
 enum { FIXED_BYTES = 512, TIMING_BYTES = 384, ATTEMPT_BYTES = 128 };
-enum { SMALL_BYTES = 8192 }; /* results up to this are made on the stack */
+enum { SMALL_BYTES = 2048 }; /* results up to this are made on the stack */
 
 enum encoding { ENCODING_NONE, ENCODING_JSON, ENCODING_TEXT, ENCODING_BASE64 };
 
-static const char empty_timing[] =
-	"{\"url\":null,\"remote_address\":null,\"http_version\":null,\"queue_ms\":0.0,\"dns_ms\":0."
-	"0,"
-	"\"connect_ms\":0.0,\"tls_ms\":0.0,\"first_byte_ms\":0.0,\"attempts\":[]}";
+/* Of a call that never got so far as to have a timing: before and behind its wait in the queue. */
+static const char timing_head[] =
+	"{\"url\":null,\"remote_address\":null,\"http_version\":null,\"queue_ms\":";
+static const char timing_tail[] =
+	",\"dns_ms\":0.0,\"connect_ms\":0.0,\"tls_ms\":0.0,\"first_byte_ms\":0.0,\"attempts\":[]}";
 
 static bool says_json(const char *content_type)
 {
@@ -107,8 +108,11 @@ void result_measure(const struct result_view *view, const struct outcome *outcom
 	enum encoding encoding = choose_encoding(view, outcome);
 	size_t bytes = body_bytes(encoding, body_of(outcome));
 
-	*ret_measure = (struct result_measure){
-		(unsigned)encoding, bytes, bytes + other_bytes(view, outcome)};
+	*ret_measure = (struct result_measure){.encoding = (unsigned)encoding,
+		.payload = encoding != ENCODING_NONE ||
+			   (view->include_headers && outcome->headers.len > 0),
+		.body_bytes = bytes,
+		.bytes = bytes + other_bytes(view, outcome)};
 }
 
 static void add_string(struct buf *out, const char *text)
@@ -205,7 +209,9 @@ static void add_timing(struct buf *out, const struct outcome *outcome)
 	const struct call_timing *timing = outcome->timing;
 
 	if (!timing) {
-		ADD(out, empty_timing);
+		ADD(out, timing_head);
+		buf_add_ms(out, outcome->queue_us);
+		ADD(out, timing_tail);
 		return;
 	}
 	ADD(out, "{\"url\":");
@@ -308,8 +314,11 @@ enum err_code result_render(const struct result_view *view, const struct outcome
 		} /* it may need more than was thought: header fields that are not UTF-8 do */
 	}
 	buf_init(&out, SIZE_MAX / 2);
-	if (buf_reserve(&out, measure->bytes) != ERR_OK)
+	out.ptr =
+		mem_resize(NULL, measure->bytes + 1); /* buf_reserve would take up to the double */
+	if (!out.ptr)
 		return ERR_NOMEM;
+	out.capacity = measure->bytes + 1;
 	if (!add_result(&out, view, outcome, measure)) {
 		buf_free(&out);
 		return ERR_NOMEM;
@@ -346,23 +355,24 @@ static void print_ms(char out[32], uint64_t us)
 size_t result_render_brief(const struct result_view *view, const struct result_brief *brief,
 	char out[RESULT_BRIEF_MAX])
 {
-	char status[16] = "null", duration[32];
+	char status[16] = "null", duration[32], queue[32];
 	int len;
 
 	if (brief->status)
 		snprintf(status, sizeof status, "%u", brief->status);
 	print_ms(duration, brief->duration_us);
+	print_ms(queue, brief->queue_us);
 	len = snprintf(out, RESULT_BRIEF_MAX,
 		"{\"index\":%zu,\"id\":%.*s,\"success\":false,\"status\":%s,\"body\":null,\"body_"
 		"encoding\":null%s,"
 		"\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"retryable\":%s,\"sent\":%s},"
-		"\"attempts\":%u,\"duration_ms\":%s%s%s}",
+		"\"attempts\":%u,\"duration_ms\":%s%s%s%s%s}",
 		view->index, (int)view->id.len, view->id.ptr, status,
 		view->include_headers ? ",\"headers\":{}" : "", code_text(brief->code),
 		result_brief_message(brief), result_brief_retryable(brief) ? "true" : "false",
 		brief->sent ? "true" : "false", brief->attempts, duration,
-		view->include_timing ? ",\"timing\":" : "",
-		view->include_timing ? empty_timing : "");
+		view->include_timing ? ",\"timing\":" : "", view->include_timing ? timing_head : "",
+		view->include_timing ? queue : "", view->include_timing ? timing_tail : "");
 	REQUIRE(len > 0 && len < RESULT_BRIEF_MAX);
 	return (size_t)len;
 }

@@ -14,6 +14,7 @@ struct result_view { /* which item, and what the batch wants to see of it */
 
 struct result_measure {
 	unsigned encoding; /* result.c's own */
+	bool payload;      /* it shows a body or headers */
 	size_t body_bytes; /* exactly */
 	size_t bytes; /* of the whole object: an upper estimate, but for headers with many escapes
 		       */
@@ -33,7 +34,7 @@ struct result_brief {
 	enum item_code code; /* OVERLOADED or RESPONSE_TOO_LARGE */
 	unsigned status, attempts;
 	bool sent;
-	uint64_t duration_us;
+	uint64_t queue_us, duration_us;
 };
 enum { RESULT_BRIEF_MAX = 3072 };
 bool result_brief_retryable(const struct result_brief *brief);

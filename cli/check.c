@@ -2,27 +2,19 @@
  */
 #include "cli/check.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/output.h"
 #include "common/mem.h"
 
-enum { EXIT_REFUSED = 2, EXIT_FAILED = 3, TEXT_MAX_BYTES = 16 * 1024 * 1024 };
+enum { EXIT_REFUSED = 2, TEXT_MAX_BYTES = 16 * 1024 * 1024 };
 
 static void show(const struct buf *text, FILE *stream)
 {
 	if (text->len)
 		fwrite(text->ptr, 1, text->len, stream);
-}
-
-static int end_output(void)
-{
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return 0;
-	fprintf(stderr, "batchgate check: standard output: %s\n", strerror(errno));
-	return EXIT_FAILED;
 }
 
 static int show_good(const struct config *config, bool print)
@@ -35,13 +27,13 @@ static int show_good(const struct config *config, bool print)
 			config->path ? config->path : "no file", config->server.host,
 			config->server.port, config->auth.key_count, config->upstream_count,
 			config->pool.max_in_flight);
-		return end_output();
+		return output_end("check");
 	}
 	buf_init(&text, TEXT_MAX_BYTES);
 	config_print(config, &text);
 	show(&text, stdout);
 	buf_free(&text);
-	return end_output();
+	return output_end("check");
 }
 
 static int judge_all(int argc, char *const *argv, char *const *env, bool print,

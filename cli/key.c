@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "cli/output.h"
 #include "common/digest.h"
 #include "common/mem.h"
 
@@ -88,14 +89,6 @@ static bool make_key(char ret_key[RANDOM_CHARS + 4])
 	return true;
 }
 
-static int end_output(void)
-{
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return 0;
-	fprintf(stderr, "batchgate key: standard output: %s\n", strerror(errno));
-	return EXIT_FAILED;
-}
-
 static int print_new(const char *name)
 {
 	char key[RANDOM_CHARS + 4], hex[DIGEST_HEX_SIZE];
@@ -114,7 +107,7 @@ static int print_new(const char *name)
 	printf("auth:\n  keys:\n    - name: %s\n      sha256: [\"%s\"]\n\n", name, hex);
 	printf("or in the environment:\n\nBATCHGATE_AUTH_KEYS=%s:%s\n", name, hex);
 	mem_wipe(key, sizeof key);
-	return end_output();
+	return output_end("key");
 }
 
 /* The key's length, or 0: what is wrong was told. */
@@ -149,7 +142,7 @@ static int print_hash(void)
 	digest_hex(digest, hex);
 	mem_wipe(key, sizeof key);
 	printf("%s\n", hex);
-	return end_output();
+	return output_end("key");
 }
 
 int key_run(int argc, char *const *argv)

@@ -28,6 +28,20 @@ bool span_equals_nocase(struct span a, const char *text)
 	return a.len == len && strncasecmp(a.ptr, text, len) == 0;
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct span span_trim(struct span text)
+{
+	for (; text.len > 0 && is_blank(text.ptr[0]); text.len--)
+		text.ptr++;
+	while (text.len > 0 && is_blank(text.ptr[text.len - 1]))
+		text.len--;
+	return text;
+}
+
 void buf_init(struct buf *buf, size_t max)
 {
 	*buf = (struct buf){.max = max};

@@ -20,6 +20,7 @@ struct span { /* borrowed bytes, not terminated */
 struct span span_of(const char *text); /* of a terminated string; NULL gives an empty one */
 bool span_equals(struct span a, const char *text);        /* byte for byte */
 bool span_equals_nocase(struct span a, const char *text); /* ASCII case folded */
+struct span span_trim(struct span text);                  /* without spaces and tabs at its ends */
 
 struct buf {
 	char *ptr; /* terminated by a NUL that `len` does not count, once anything was added; NULL

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/config_value.h"
+#include "common/loopback.h"
 
 enum { MEMORY_LEAST = 64 * 1024 };
 
@@ -38,19 +39,6 @@ void config_check_fit(struct config_loading *loading, size_t machine_memory)
 		config->limits.memory);
 	lower_default(loading, "limits.max_response", &config->limits.max_response,
 		config->limits.max_batch_response);
-}
-
-static bool is_loopback(const char *host)
-{
-	struct in6_addr v6;
-	struct in_addr v4;
-
-	if (inet_pton(AF_INET, host, &v4) == 1)
-		return ntohl(v4.s_addr) >> 24 == 127;
-	if (inet_pton(AF_INET6, host, &v6) == 1)
-		return IN6_IS_ADDR_LOOPBACK(&v6) ||
-		       (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
-	return strcasecmp(host, "localhost") == 0;
 }
 
 /* An address, or a name that cannot be taken for one. */
@@ -83,7 +71,7 @@ static void check_host(struct config_loading *loading)
 			"%s is no address and no name, such as 0.0.0.0, :: or localhost", quoted);
 		return;
 	}
-	if (is_loopback(host) || config->auth.key_count > 0 || config->auth.allow_anonymous)
+	if (loopback_is(host) || config->auth.key_count > 0 || config->auth.allow_anonymous)
 		return;
 	config_fault(loading, place, "server.host",
 		"%s can be reached from other machines, and there are no keys: make one with "

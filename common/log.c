@@ -1,22 +1,32 @@
 /* log.c - one event a line on stderr: a JSON object, or text for people.
  *
  * The list of redacted names is immutable and counted: a line takes a reference under the lock and
- * renders without it, so that a reload may replace the list while other threads write. */
+ * renders without it, so that a reload may replace the list while other threads write.
+ *
+ * Nobody waits for who reads the lines: what does not fit now is lost, and counted. stderr itself
+ * is not made non-blocking, since whoever started us shares it. For a pipe `poll` promises room for
+ * PIPE_BUF bytes, which holds for as long as only one thread writes: hence the second lock. */
 #include "common/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "common/thread.h"
 #include "common/utf8.h"
 
-enum { VALUE_MAX_BYTES = 8 * 1024, LINE_MAX_BYTES = 128 * 1024 };
+enum { VALUE_MAX_BYTES = 8 * 1024, LINE_MAX_BYTES = 128 * 1024, PIPE_BYTES = 1024 * 1024 };
 
 struct redact_list {
 	size_t refs; /* under state.lock */
@@ -31,6 +41,13 @@ static struct {
 		struct redact_list *redact;
 	} shared;
 } state = {.level = LOG_INFO, .format = LOG_JSON, .lock = {PTHREAD_MUTEX_INITIALIZER}};
+
+static struct {
+	struct mutex lock; /* of one line that goes into a pipe or a socket, piece by piece */
+	struct {
+		bool torn; /* the last one ends without its end */
+	} shared;
+} output = {.lock = {PTHREAD_MUTEX_INITIALIZER}};
 
 static void destroy_list(struct redact_list *list)
 {
@@ -102,6 +119,9 @@ void log_configure(enum log_level level, enum log_format format, const char *con
 {
 	struct redact_list *list = copy_list(redact, redact_count), *old;
 
+	/* Room for a burst that comes faster than its reader; an error means no pipe, or no more.
+	 */
+	fcntl(STDERR_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
 	atomic_store(&state.level, (int)level);
 	atomic_store(&state.format, (int)format);
 	if (!list) /* without memory the old list stays: too much hidden is better than a secret
@@ -147,18 +167,6 @@ static size_t shown_length(const char *text, bool *ret_cut)
 	return len;
 }
 
-static void add_json_value(struct buf *line, const char *text)
-{
-	bool cut;
-	size_t len = shown_length(text, &cut);
-
-	buf_add_json_string(line, text, len);
-	if (cut && !line->failed) {
-		line->len--; /* reopens the string */
-		buf_adds(line, "...[cut]\"");
-	}
-}
-
 static bool is_bare(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -170,8 +178,8 @@ static bool is_bare(const char *text, size_t len)
 	return len > 0;
 }
 
-/* The character at `text`, `len` bytes long (0: a bad byte), as it may stand within quotes. A
- * terminal obeys DEL and the C1 controls too. */
+/* The character at `text`, `len` bytes long (0: a bad byte), as it may stand within quotes, those
+ * of JSON too. A terminal obeys DEL and the C1 controls as well. */
 static void add_quoted_char(struct buf *line, const char *text, size_t len)
 {
 	unsigned char first = (unsigned char)text[0];
@@ -190,15 +198,11 @@ static void add_quoted_char(struct buf *line, const char *text, size_t len)
 		buf_add(line, text, len);
 }
 
-static void add_text_value(struct buf *line, const char *text)
+static void add_quoted(struct buf *line, const char *text)
 {
 	bool cut;
 	size_t len = shown_length(text, &cut), i = 0;
 
-	if (!cut && is_bare(text, len)) {
-		buf_add(line, text, len);
-		return;
-	}
 	buf_add_char(line, '"');
 	while (i < len) {
 		size_t n = utf8_char(text + i, len - i);
@@ -209,6 +213,16 @@ static void add_text_value(struct buf *line, const char *text)
 	if (cut)
 		buf_adds(line, "...[cut]");
 	buf_add_char(line, '"');
+}
+
+static void add_text_value(struct buf *line, const char *text)
+{
+	size_t len = strnlen(text, VALUE_MAX_BYTES + 1);
+
+	if (len <= VALUE_MAX_BYTES && is_bare(text, len))
+		buf_add(line, text, len);
+	else
+		add_quoted(line, text);
 }
 
 static void add_value(struct buf *line, const struct log_field *field, enum log_format format)
@@ -229,7 +243,7 @@ static void add_value(struct buf *line, const struct log_field *field, enum log_
 	if (format == LOG_TEXT)
 		add_text_value(line, field->string);
 	else
-		add_json_value(line, field->string);
+		add_quoted(line, field->string);
 }
 
 static void add_fields(
@@ -278,27 +292,85 @@ static void render(struct buf *line, enum log_level level, const char *event,
 		return;
 	}
 	buf_addf(line, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":", now, names[level].json);
-	add_json_value(line, event);
+	add_quoted(line, event);
 	add_fields(line, fields, count, format);
 	buf_adds(line, "}\n");
 }
 
-/* One write(2), so that lines of several threads do not mix; a rest follows only where the kernel
- * took a part. */
+static bool is_writable(void)
+{
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+	int count = poll(&out, 1, 0);
+
+	if (count >= 0)
+		errno = EAGAIN;
+	return count > 0 && (out.revents & POLLOUT);
+}
+
+static ssize_t write_file(const char *text, size_t len)
+{
+	return is_writable() ? write(STDERR_FILENO, text, len) : -1;
+}
+
+static ssize_t write_pipe(const char *text, size_t len)
+{
+	return write_file(text, len < PIPE_BUF ? len : PIPE_BUF);
+}
+
+static ssize_t write_socket(const char *text, size_t len)
+{
+	return send(STDERR_FILENO, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* How much of it was taken. */
+static size_t write_all(const char *text, size_t len, ssize_t (*put)(const char *, size_t))
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = put(text + done, len - done);
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (n == 0 || errno != EINTR)
+			break;
+	}
+	return done;
+}
+
+/* The line that follows a torn one begins on a line of its own. */
+static bool write_locked(const char *text, size_t len, ssize_t (*put)(const char *, size_t))
+	REQUIRES(output.lock)
+{
+	size_t done;
+
+	if (output.shared.torn && write_all("\n", 1, put) == 0)
+		return false;
+	output.shared.torn = false;
+	done = write_all(text, len, put);
+	output.shared.torn = done > 0 && done < len;
+	return done == len;
+}
+
+/* To a file or a terminal in one write(2), so that lines of several threads do not mix; there is no
+ * lock then that one could hold for long. */
 static void write_line(const char *text, size_t len)
 {
 	int kept = errno;
+	struct stat kind;
+	bool written;
 
-	while (len > 0) {
-		ssize_t n = write(STDERR_FILENO, text, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break; /* nowhere to say it */
-		text += n;
-		len -= (size_t)n;
+	if (fstat(STDERR_FILENO, &kind) == 0 &&
+		(S_ISFIFO(kind.st_mode) || S_ISSOCK(kind.st_mode))) {
+		mutex_lock(&output.lock);
+		written =
+			write_locked(text, len, S_ISFIFO(kind.st_mode) ? write_pipe : write_socket);
+		mutex_unlock(&output.lock);
+	} else {
+		written = write_all(text, len, write_file) == len;
 	}
+	if (!written)
+		metrics_add(METRIC_LOG_LINES_LOST, 1);
 	errno = kept;
 }
 
@@ -312,9 +384,11 @@ void log_write(
 		return;
 	buf_init(&line, LINE_MAX_BYTES);
 	render(&line, level, event, fields, count, (enum log_format)atomic_load(&state.format));
-	if (line.failed)
+	if (line.failed) {
+		metrics_add(METRIC_LOG_LINES_LOST, 1);
 		write_line(lost, sizeof lost - 1);
-	else
+	} else {
 		write_line(line.ptr, line.len);
+	}
 	buf_free(&line);
 }

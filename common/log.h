@@ -1,7 +1,7 @@
 /* log.h - one event a line on stderr: a JSON object, or text for people.
  *
- * Any thread; a line is written with one write(2). Values of fields whose name stands in
- * `log.redact` are shown as
+ * Any thread, and never waiting: a line that stderr does not take at once is lost, and counted in
+ * batchgate_log_lines_lost_total. Values of fields whose name stands in `log.redact` are shown as
  * "[redacted]". Library-like code never logs above debug; errors are logged once, by handlers/ or
  * main. */
 #ifndef COMMON_LOG_H

@@ -20,7 +20,8 @@ enum {
 	BLOCK_STEP = 16,
 	PAGES_FROM = 128 * 1024, /* what is as large may have pages of its own */
 	PAGE_BYTES = 4096,
-	MMAP_THRESHOLD = 256 * 1024
+	MMAP_THRESHOLD = 256 * 1024,
+	END_BYTES = 128 * 1024 /* large for glibc, and not mapped by itself */
 };
 
 static atomic_ulong fail_countdown; /* tests only; 0: off */
@@ -33,8 +34,6 @@ void mem_setup(void)
 	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
 	mallopt(M_ARENA_MAX, 4);
-	mallopt(M_MXFAST,
-		0); /* what is freed joins its neighbours at once, and so gets to the top */
 }
 
 static bool fails_now(void)
@@ -166,6 +165,18 @@ static size_t slack_of(const struct mem_budget *budget)
 	return share == 0 || share > SLACK_MOST ? SLACK_MOST : share;
 }
 
+/* glibc's own: joining small free blocks to the end of an arena does not return that end, the next
+ * large block that is freed does. */
+static void trim(void)
+{
+	void *block = malloc(END_BYTES);
+
+	malloc_trim(0);
+	if (block)
+		mem_wipe(block, 1); /* else the compiler leaves it all out */
+	free(block);
+}
+
 /* Small blocks of many threads lie mixed in a few arenas: one that is still held keeps glibc from
  * returning all the free ones below it. Pages that are free as a whole go back here; rarely, since
  * it takes a walk through the arenas. */
@@ -176,7 +187,7 @@ static void return_pages(struct mem_budget *budget, size_t used)
 	if (high <= used || high - used <= slack_of(budget))
 		return;
 	if (atomic_compare_exchange_strong(&budget->high, &high, used)) /* one thread does it */
-		malloc_trim(0);
+		trim();
 }
 
 void mem_give(struct mem_budget *budget, size_t bytes)

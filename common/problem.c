@@ -28,12 +28,6 @@ const char *problem_code_text(enum problem_code code)
 	return table[code].code;
 }
 
-const char *problem_title(enum problem_code code)
-{
-	REQUIRE((unsigned)code < PROBLEM_COUNT);
-	return table[code].title;
-}
-
 void problem_init(struct problem *problem)
 {
 	memset(problem, 0, sizeof *problem);
@@ -110,7 +104,7 @@ static void render_error(const struct problem_error *error, struct buf *out)
 void problem_render(const struct problem *problem, const char *request_id, struct buf *out)
 {
 	buf_addf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"detail\":",
-		problem_title(problem->code), problem_status(problem->code));
+		table[problem->code].title, problem_status(problem->code));
 	buf_add_json_string(out, problem->detail, strlen(problem->detail));
 	buf_adds(out, ",\"request_id\":");
 	buf_add_json_string(out, request_id, strlen(request_id));

@@ -63,7 +63,6 @@ struct problem {
 
 unsigned problem_status(enum problem_code code);
 const char *problem_code_text(enum problem_code code);
-const char *problem_title(enum problem_code code);
 
 void problem_init(struct problem *problem);
 void problem_free(struct problem *problem);

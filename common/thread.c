@@ -3,8 +3,8 @@
 
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 
+#include "common/cgroup.h"
 #include "common/err.h"
 
 enum {
@@ -49,34 +49,10 @@ int thread_start(pthread_t *ret_thread, const char *name, void *(*run)(void *), 
 	return failed;
 }
 
-/* CPUs of the cgroup's quota (v2, then v1), or 0 where there is none. */
-static unsigned quota_cpus(void)
-{
-	long long quota = -1, period = 0;
-	FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
-
-	if (file) {
-		if (fscanf(file, "%lld %lld", &quota, &period) != 2)
-			quota = -1;
-		fclose(file);
-	} else {
-		file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "re");
-		if (file) {
-			if (fscanf(file, "%lld", &quota) != 1)
-				quota = -1;
-			fclose(file);
-			period = 100000;
-		}
-	}
-	if (quota <= 0 || period <= 0)
-		return 0;
-	return (unsigned)((quota + period - 1) / period);
-}
-
 unsigned thread_cpus(void)
 {
 	cpu_set_t set;
-	unsigned granted = 1, quota = quota_cpus();
+	unsigned granted = 1, quota = cgroup_cpus("");
 
 	if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
 		granted = (unsigned)CPU_COUNT(&set);

@@ -63,12 +63,6 @@ static struct post *post_new(struct service *service, struct exchange *ex)
 	return post;
 }
 
-static void refuse(struct exchange *ex, struct problem *problem)
-{
-	metrics_batch("", problem_status(problem->code));
-	exchange_reply_problem(ex, problem);
-}
-
 /* `"a"` is shown as a, 2 as 2; NULL where there is none. */
 static const char *show_id(struct span id, char out[ID_SHOWN_BYTES + 1])
 {
@@ -153,7 +147,6 @@ static void complete(void *self, struct batch *batch)
 	};
 
 	batch_summary(batch, &summary);
-	metrics_batch("", 200);
 	metrics_observe_us(METRIC_BATCH, summary.duration_us);
 	log_batch(post, &summary);
 	exchange_reply_source(post->ex, 200, "application/json", &source);
@@ -240,12 +233,12 @@ static void run(void *arg, struct exchange *ex)
 	if (!service_enter(service)) {
 		problem_set(&problem, PROBLEM_DRAINING,
 			"this instance is shutting down; send the batch to another one");
-		refuse(ex, &problem);
+		exchange_reply_problem(ex, &problem);
 		return;
 	}
 	if (begin(service, ex, &problem))
 		return;
-	refuse(ex, &problem);
+	exchange_reply_problem(ex, &problem);
 	service_leave(service);
 }
 
@@ -270,8 +263,6 @@ static bool admit(void *arg, struct exchange *ex, struct problem *problem)
 
 	(void)ex;
 	snapshot_unref(snapshot);
-	if (!admitted)
-		metrics_batch("", problem_status(problem->code));
 	return admitted;
 }
 

@@ -1,4 +1,4 @@
-/* openapi_get.c - GET /openapi.yaml: the contract in its normative form, embedded at build time. */
+/* openapi_get.c - GET /openapi.yaml: what clients can rely on, embedded at build time. */
 #include "handlers/embedded.h"
 #include "handlers/routes.h"
 

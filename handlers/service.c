@@ -2,9 +2,12 @@
 #include "handlers/service.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/metrics.h"
+#include "handlers/routes.h"
 
 void service_init(struct service *service, size_t memory_bytes)
 {
@@ -170,6 +173,14 @@ static enum log_level level_of(unsigned status)
 	return status == 500 ? LOG_ERROR : LOG_INFO;
 }
 
+/* Whoever refused it: it counts where all answers come by. */
+static void count_batch(const struct exchange *ex, unsigned status)
+{
+	if (exchange_route(ex) == &batch_post_route &&
+		strcmp(exchange_request(ex)->method, batch_post_route.method) == 0)
+		metrics_batch("", status);
+}
+
 void service_answered(
 	void *service, const struct exchange *ex, unsigned status, uint64_t duration_us)
 {
@@ -178,6 +189,7 @@ void service_answered(
 	enum log_level level = level_of(status);
 
 	(void)service;
+	count_batch(ex, status);
 	if (!log_enabled(level))
 		return;
 	log_write(level, level == LOG_DEBUG ? "request" : "request_refused",

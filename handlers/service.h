@@ -57,8 +57,8 @@ size_t service_running(struct service *service);
 void service_drain(struct service *service, int idle_fd);
 void service_close(struct service *service); /* nothing may begin any more; what runs goes on */
 
-/* http_server_options.answered: the log's line of a request that was refused (debug: of every
- * request). */
+/* http_server_options.answered: counts the batches, by status; the log's line of a request that was
+ * refused (debug: of every request). */
 void service_answered(
 	void *service, const struct exchange *ex, unsigned status, uint64_t duration_us);
 #endif

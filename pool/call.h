@@ -109,6 +109,7 @@ struct call_sched {            /* where the scheduler has it; only pool/sched lo
 	struct list_node link; /* in its run's queue, its group's `retrying`, or a hand-over list */
 	struct pool_run *run;
 	struct heap_node timer; /* a retry's begin, or the item's clock while it waits for a slot */
+	uint64_t sequence;      /* the order of submission */
 	enum call_state state;
 	enum call_end end;
 };

@@ -44,7 +44,7 @@ enum decode_status decode_new(struct span coding, struct decode **ret_decode)
 	struct decode *decode;
 	bool gzip;
 
-	coding = field_trim(coding);
+	coding = span_trim(coding);
 	if (coding.len == 0 || span_equals_nocase(coding, "identity")) {
 		*ret_decode = NULL;
 		return DECODE_OK;

@@ -98,18 +98,6 @@ bool field_ours(struct span name)
 	return span_equals_nocase(name, "accept-encoding");
 }
 
-struct span field_trim(struct span value)
-{
-	while (value.len > 0 && (value.ptr[0] == ' ' || value.ptr[0] == '\t')) {
-		value.ptr++;
-		value.len--;
-	}
-	while (value.len > 0 &&
-		(value.ptr[value.len - 1] == ' ' || value.ptr[value.len - 1] == '\t'))
-		value.len--;
-	return value;
-}
-
 /* Digits in front of `text`, capped far above what anybody waits; how many there are. */
 static size_t read_number(struct span text, uint64_t *ret_number)
 {
@@ -132,7 +120,7 @@ bool field_parse_retry_after(struct span value, uint64_t wall_now_ms, uint64_t *
 {
 	uint64_t seconds, date_ms;
 
-	value = field_trim(value);
+	value = span_trim(value);
 	if (value.len > 0 && read_number(value, &seconds) == value.len) {
 		*ret_ms = cap(cap(seconds) * 1000);
 		return true;
@@ -149,7 +137,7 @@ bool field_parse_retry_after_ms(struct span value, uint64_t *ret_ms)
 	uint64_t ms, fraction = 0;
 	size_t n;
 
-	value = field_trim(value);
+	value = span_trim(value);
 	n = read_number(value, &ms);
 	if (n == 0)
 		return false;

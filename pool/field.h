@@ -30,8 +30,6 @@ bool method_idempotent(enum http_method method);                   /* RFC 9110 s
  * value is allowed. */
 enum item_reason field_check(struct span name, struct span value);
 bool field_ours(struct span name); /* Accept-Encoding: dropped without an error */
-struct span field_trim(
-	struct span value); /* without the white space around it: what a line is built from */
 /* Parses a Retry-After (seconds or HTTP-date) or retry-after-ms value: milliseconds from now, or
  * false where it is garbage. At most a year. */
 bool field_parse_retry_after(struct span value, uint64_t wall_now_ms, uint64_t *ret_ms);

@@ -337,11 +337,6 @@ static bool allows_alias(const struct guard *guard, const char *name)
 	return false;
 }
 
-bool guard_denies_name(const struct guard *guard, const char *name)
-{
-	return denies_name(guard, name, 0) || !allows_alias(guard, name);
-}
-
 bool guard_denies_alias(const struct guard *guard, const struct url *url, const char *alias)
 {
 	if (denies_name(guard, alias, url->port))

@@ -31,11 +31,9 @@ enum item_reason guard_check_url(const struct guard *guard, const struct url *ur
  */
 enum item_reason guard_check_address(
 	const struct guard *guard, const struct url *url, const struct sockaddr *address);
-/* A name that a CNAME led to: true where it is a local one (localhost, *.internal …) that nothing
- * allows. */
-bool guard_denies_name(const struct guard *guard, const char *name);
-/* The same for a CNAME of `url`'s host, and better: a host that is allowed by its own name may have
- * local aliases, and a deny entry's port counts. */
+/* A name that a CNAME of `url`'s host led to: true where a deny entry names it (its port counts),
+ * or where it is a local one (localhost, *.internal …) that nothing allows. A host that is allowed
+ * by its own name may have local aliases. */
 bool guard_denies_alias(const struct guard *guard, const struct url *url, const char *alias);
 
 enum guard_class {

@@ -36,7 +36,6 @@ struct pool_group_options {
 
 struct pool_stats {
 	size_t in_flight, queued, groups, callers, upstreams, lanes;
-	uint64_t started, finished;
 };
 
 /* Starts the workers. The configuration's pool.* and upstreams apply; `budget` (may be NULL) is

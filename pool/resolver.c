@@ -26,7 +26,8 @@
 enum { ALIASES_MAX = 8, TRY_MS = 2000, TRIES = 2 };
 
 #define KEEP_US (60ull * 1000000)
-#define KEEP_FAILURE_US (5ull * 1000000)
+#define KEEP_NO_NAME_US (5ull * 1000000)
+#define KEEP_FAILURE_US (100ull * 1000) /* for who asked at that time: a retry asks anew */
 
 struct resolver_entry {
 	struct hash_node node;
@@ -210,8 +211,8 @@ static void read_status(struct resolver_entry *entry, int status)
 	case ARES_EREFUSED:
 		fail(entry, RESOLVER_FAILED, "the DNS server refused to answer");
 		break;
-	case ARES_ECONNREFUSED:
-		fail(entry, RESOLVER_FAILED, "no DNS server can be reached");
+	case ARES_ECONNREFUSED: /* c-ares 1.18 says so of SERVFAIL and REFUSED, too */
+		fail(entry, RESOLVER_FAILED, "the DNS server failed or cannot be reached");
 		break;
 	case ARES_ENOMEM:
 		fail(entry, RESOLVER_FAILED, no_memory.text);
@@ -283,6 +284,20 @@ static void read_answer(struct resolver_entry *entry, const struct ares_addrinfo
 		read_status(entry, ARES_ENODATA);
 }
 
+static uint64_t keep_us(const struct resolver_entry *entry)
+{
+	if (entry->text == no_memory.text)
+		return 0;
+	switch (entry->status) {
+	case RESOLVER_OK:
+		return KEEP_US;
+	case RESOLVER_NO_NAME:
+		return KEEP_NO_NAME_US;
+	default:
+		return KEEP_FAILURE_US;
+	}
+}
+
 static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 {
 	struct resolver_entry *entry = arg;
@@ -297,10 +312,7 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
 		ares_freeaddrinfo(info);
 	weigh(entry);
 	entry->pending = false;
-	entry->expires_us = clock_add(
-		resolver->now_us, entry->status == RESOLVER_OK ? KEEP_US : KEEP_FAILURE_US);
-	if (entry->text == no_memory.text)
-		entry->expires_us = 0;
+	entry->expires_us = clock_add(resolver->now_us, keep_us(entry));
 	list_push_back(&resolver->finished, &entry->place);
 }
 

@@ -2,8 +2,9 @@
  * blocked.
  *
  * One resolver a worker; every function is for that worker's thread. One look-up in flight a name;
- * others wait for it. Answers are kept: 60 s, failures 5 s; the table is bounded, in names
- * and in bytes, and evicts the oldest that nobody waits for. A and AAAA are both asked. /etc/hosts
+ * others wait for it. Answers are kept: 60 s, of a name that does not exist 5 s, other
+ * failures 0.1 s. The table is bounded, in names and in bytes, and evicts the oldest that nobody
+ * waits for. A and AAAA are both asked. /etc/hosts
  * counts. It knows no policy: whoever asked looks at all addresses with the guard. */
 #ifndef POOL_RESOLVER_H
 #define POOL_RESOLVER_H

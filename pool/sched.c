@@ -12,6 +12,8 @@
 #include "common/clock.h"
 #include "pool/sched_internal.h"
 
+enum { RUNS_LOOKED_AT = 64 };
+
 enum err_code sched_new(const struct sched_options *options, struct sched **ret_sched)
 {
 	struct sched *sched = mem_try(sizeof *sched);
@@ -134,6 +136,7 @@ enum err_code sched_submit(struct sched *sched, struct pool_group *group, struct
 
 		call->group = group;
 		call->submitted_us = now_us;
+		call->sched.sequence = sched->sequence++;
 		call->sched.timer = (struct heap_node){.kind = TIMER_CALL};
 		if (cancelled != POOL_RUNNING)
 			end(sched, call, sched_group_end_of(cancelled));
@@ -232,11 +235,9 @@ static bool has_token(struct sched *sched, struct pool_group *group, uint64_t no
 
 	if (rate <= 0)
 		return true;
-	if (now_us >
-		group->tokens_at_us) { /* two threads may have read the clock in the other order */
-		group->tokens += (double)(now_us - group->tokens_at_us) / 1e6 * rate;
-		group->tokens_at_us = now_us;
-	}
+	REQUIRE(now_us >= group->tokens_at_us); /* the clock is read under the pool's lock */
+	group->tokens += (double)(now_us - group->tokens_at_us) / 1e6 * rate;
+	group->tokens_at_us = now_us;
 	if (group->tokens > most)
 		group->tokens = most;
 	if (group->tokens >= 1 - 1e-9)
@@ -254,7 +255,6 @@ static struct call *take(struct sched *sched, struct pool_run *run, uint64_t now
 	struct call *call = sched_run_take(sched, run);
 
 	sched->in_flight++;
-	sched->started++;
 	group->in_flight++;
 	if (group->options.rate_per_s > 0)
 		group->tokens -= 1;
@@ -273,12 +273,42 @@ static struct call *take(struct sched *sched, struct pool_run *run, uint64_t now
 	return call;
 }
 
+/* Of very many runs only the front ones are looked at. */
+static struct pool_run *oldest_run(const struct pool_group *group)
+{
+	struct pool_run *oldest = NULL;
+	uint64_t best = UINT64_MAX;
+	unsigned looked = 0;
+
+	for (struct list_node *node = group->ready.next;
+		node != &group->ready && looked < RUNS_LOOKED_AT; node = node->next, looked++) {
+		struct pool_run *run = LIST_OF(node, struct pool_run, link);
+		const struct call *first = LIST_OF(run->calls.next, const struct call, sched.link);
+
+		if (first->sched.sequence < best) {
+			best = first->sched.sequence;
+			oldest = run;
+		}
+	}
+	REQUIRE(oldest);
+	return oldest;
+}
+
+/* Upstreams take turns, so that a dead one does not hold up a batch's other items; but where one
+ * item goes after the other, or the first failure ends all, people mean the order they wrote. */
+static struct pool_run *next_run(const struct pool_group *group)
+{
+	if (group->options.concurrency == 1 || group->options.stop_on_error)
+		return oldest_run(group);
+	return LIST_OF(group->ready.next, struct pool_run, link);
+}
+
 struct call *sched_pick(struct sched *sched, uint64_t now_us)
 {
 	while (sched->in_flight < sched->options.max_in_flight && !list_empty(&sched->turns)) {
 		struct sched_caller *caller = LIST_OF(sched->turns.next, struct sched_caller, turn);
 		struct pool_group *group = LIST_OF(caller->turns.next, struct pool_group, turn);
-		struct pool_run *run = LIST_OF(group->ready.next, struct pool_run, link);
+		struct pool_run *run = next_run(group);
 
 		if (!has_token(sched, group, now_us))
 			continue;
@@ -362,7 +392,6 @@ void sched_give_back(struct sched *sched, struct call *call, uint64_t now_us)
 		return;
 	}
 	call->sched.state = CALL_ENDED;
-	sched->finished++;
 	if (stops)
 		sched_cancel(
 			sched, group, POOL_STOP_ON_ERROR); /* our own call keeps the group alive */
@@ -443,9 +472,7 @@ void sched_stats(const struct sched *sched, struct pool_stats *ret_stats)
 {
 	*ret_stats = (struct pool_stats){.in_flight = sched->in_flight,
 		.queued = sched->queued,
-		.upstreams = sched->upstreams.by_origin.count,
-		.started = sched->started,
-		.finished = sched->finished};
+		.upstreams = sched->upstreams.by_origin.count};
 	for (const struct list_node *node = sched->groups.next; node != &sched->groups;
 		node = node->next)
 		ret_stats->groups++;

@@ -75,7 +75,7 @@ struct sched {
 	struct heap timers;
 	size_t timer_room; /* nodes that may be in the heap at once: two a group, one a call */
 	size_t in_flight, queued;
-	uint64_t started, finished;
+	uint64_t sequence; /* of the next call submitted */
 	enum pool_cancel cancelled;
 };
 

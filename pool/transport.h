@@ -47,6 +47,7 @@ struct transfer {
 	enum transfer_fault fault;
 	char error[256];       /* libcurl's words, for telling its codes apart; never shown */
 	unsigned requests;     /* how often libcurl began to send it */
+	uint64_t repeated_us;  /* when libcurl began to send it again; 0: it did not */
 	bool own_ca, answered; /* answered: libcurl was content with the whole of it */
 	struct decode *decode;
 	bool decode_ready;

@@ -164,11 +164,13 @@ static int on_request(
 		return CURL_PREREQFUNC_ABORT;
 	}
 	if (transfer->requests > 0) {
-		if (!call->request.repeatable || transfer->requests > 1) {
+		if (!call->request.repeatable || transfer->requests > 1 ||
+			call->outcome.attempts >= CALL_ATTEMPTS_MAX) {
 			transfer->fault = TRANSFER_FAULT_REPEATED;
 			return CURL_PREREQFUNC_ABORT;
 		}
 		call->outcome.attempts++;
+		transfer->repeated_us = clock_us();
 	}
 	/* Should this connection be dead, libcurl's second try must not meet another dead one. */
 	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);

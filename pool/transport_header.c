@@ -127,7 +127,9 @@ static enum transfer_fault note_field(
 	case 17:
 		if (!span_equals_nocase(name, "transfer-encoding"))
 			break;
-		if (transfer->has_length)
+		/* libcurl takes a body in a coding it does not know for one without any */
+		if (transfer->has_length || transfer->has_transfer_encoding ||
+			!span_equals_nocase(value, "chunked"))
 			return TRANSFER_FAULT_MALFORMED;
 		transfer->has_transfer_encoding = true;
 		break;
@@ -167,15 +169,11 @@ static enum transfer_fault keep_field(
 	return headers->failed ? TRANSFER_FAULT_NO_MEMORY : TRANSFER_FAULT_NONE;
 }
 
-static struct span trim(struct span text)
+static struct span without_end(struct span line)
 {
-	while (text.len && strchr(" \t\r\n", text.ptr[text.len - 1]))
-		text.len--;
-	while (text.len && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-		text.ptr++;
-		text.len--;
-	}
-	return text;
+	while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
+		line.len--;
+	return line;
 }
 
 static enum transfer_fault add_field(struct transfer *transfer, struct span line)
@@ -188,7 +186,7 @@ static enum transfer_fault add_field(struct transfer *transfer, struct span line
 	 * of its own: whoever sends it could hide a length from us. */
 	if (name.len == 0 || line.ptr[0] == ' ' || line.ptr[0] == '\t')
 		return TRANSFER_FAULT_MALFORMED;
-	value = trim((struct span){colon + 1, line.len - name.len - 1});
+	value = span_trim(without_end((struct span){colon + 1, line.len - name.len - 1}));
 	fault = note_field(transfer, name, value);
 	if (fault == TRANSFER_FAULT_NONE)
 		fault = keep_field(transfer, name, value);
@@ -209,13 +207,15 @@ size_t transport_header(char *bytes, size_t size, size_t count, void *transfer_a
 	transfer->received += line.len;
 	if (transfer->header_bytes > HEADER_SECTION_MAX)
 		return transport_fail(transfer, TRANSFER_FAULT_MALFORMED);
-	if (first && line.len > 5 && memcmp(line.ptr, "HTTP/", 5) == 0) {
+	if (first && line.len > 7 && memcmp(line.ptr, "HTTP/1.", 7) == 0) {
 		begin_section(transfer);
 		return line.len;
 	}
+	if (!transfer->section_begun) /* another version than the one we asked in */
+		return transport_fail(transfer, TRANSFER_FAULT_MALFORMED);
 	if (first) /* a trailer */
 		return line.len;
-	if (trim(line).len == 0) {
+	if (without_end(line).len == 0) {
 		transfer->section_over = true;
 		return line.len;
 	}

@@ -99,6 +99,15 @@ static void judge_answer(struct transfer *transfer, unsigned status)
 			status_phrase(status));
 }
 
+/* The connection died under the request: what libcurl tried then, or wanted to, is another matter.
+ */
+static void judge_repeated(struct transfer *transfer)
+{
+	call_fail(transfer->call, ITEM_UPSTREAM_PROTOCOL, REASON_CLOSED, true,
+		"%s closed the connection before it answered; the call may have been acted on",
+		host_of(transfer));
+}
+
 static void judge_fault(struct transfer *transfer)
 {
 	struct call *call = transfer->call;
@@ -132,10 +141,7 @@ static void judge_fault(struct transfer *transfer)
 			"%s answered with a malformed header section", host);
 		break;
 	case TRANSFER_FAULT_REPEATED:
-		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_CLOSED, true,
-			"%s closed the connection before it answered; the call may have been acted "
-			"on",
-			host);
+		judge_repeated(transfer);
 		break;
 	}
 }
@@ -217,7 +223,10 @@ static void judge_failure(struct transfer *transfer, CURLcode code, bool item_ex
 
 	switch (code) {
 	case CURLE_COULDNT_CONNECT:
-		judge_connect(transfer);
+		if (transfer->requests > 0)
+			judge_repeated(transfer);
+		else
+			judge_connect(transfer);
 		break;
 	case CURLE_COULDNT_RESOLVE_HOST:
 		call_fail(call, ITEM_DNS_FAILED, REASON_NONE, true, "%s cannot be resolved",

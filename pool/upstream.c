@@ -49,10 +49,10 @@ struct upstream *upstream_get(
 		upstream = make(url, len);
 		if (!upstream)
 			return NULL;
+		upstream->limit = limit;
+		upstream->rule = rule;
 		hash_insert(&table->by_origin, &upstream->node, key);
 	}
-	upstream->limit = limit; /* a reload's new bound holds from the next call on */
-	upstream->rule = rule;
 	upstream->refs++;
 	return upstream;
 }

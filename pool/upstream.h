@@ -28,8 +28,8 @@ struct upstream_table {
 
 enum err_code upstream_table_init(struct upstream_table *table) MUST_CHECK;
 void upstream_table_free(struct upstream_table *table); /* it must be empty */
-/* A reference to the upstream of this URL's origin, made if needed with `limit` and `rule`. NULL
- * without memory. */
+/* A reference to the upstream of this URL's origin, made if needed with `limit` and `rule`
+ * (a reload sets those of the others itself). NULL without memory. */
 struct upstream *upstream_get(
 	struct upstream_table *table, const struct url *url, unsigned limit, size_t rule);
 void upstream_put(

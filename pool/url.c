@@ -293,7 +293,7 @@ enum item_reason url_follow(
 	struct buf text;
 
 	*ret_nomem = false;
-	location = field_trim(location);
+	location = span_trim(location);
 	if (location.len == 0 || location.len > URL_MAX_BYTES)
 		return REASON_URL_INVALID;
 	buf_init(&text, 3 * URL_MAX_BYTES + sizeof "https:");

@@ -1,8 +1,8 @@
 /* url.h - the gate for URLs that come from outside: one spelling, one meaning, or refused.
  *
- * Takes what SECURITY calls the gate: bytes, scheme, authority, port, libcurl's own parser, and the
- * rule that the normalised host must equal the raw one. It knows no policy of addresses or ports:
- * that is guard.h. Pure; any thread. */
+ * The rule: only printable ASCII, only http and https, no user information, a port from 1 to 65535,
+ * libcurl's own parser must agree, and the host it normalises must equal the one that was written.
+ * It knows no policy of addresses or ports: that is guard.h. Pure; any thread. */
 #ifndef POOL_URL_H
 #define POOL_URL_H
 #include <netinet/in.h>

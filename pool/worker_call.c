@@ -44,6 +44,23 @@ static void record_attempt(struct worker *worker, struct call *call)
 	attempt->wait_us = call->wait_us;
 }
 
+/* An attempt on a kept connection that died, before libcurl's second try. */
+static void record_repeated(const struct transfer *transfer)
+{
+	struct call *call = transfer->call;
+	struct call_timing *timing = call->outcome.timing;
+
+	if (!transfer->repeated_us)
+		return;
+	if (timing && timing->attempt_count < CALL_ATTEMPTS_MAX)
+		timing->attempts[timing->attempt_count++] =
+			(struct call_attempt){.code = ITEM_UPSTREAM_PROTOCOL,
+				.duration_us = transfer->repeated_us - call->attempt_us,
+				.wait_us = call->wait_us};
+	call->attempt_us = transfer->repeated_us;
+	call->wait_us = 0;
+}
+
 static void forget_hops(struct call *call)
 {
 	url_free(&call->hop);
@@ -115,6 +132,7 @@ static void conclude(struct worker *worker, struct transfer *transfer)
 	struct call *call = transfer->call;
 	struct outcome *outcome = &call->outcome;
 
+	record_repeated(transfer);
 	record_attempt(worker, call);
 	note_url(call);
 	call->again = outcome->code != ITEM_OK && wants_retry(worker, transfer);
@@ -324,8 +342,7 @@ static void resolve(struct worker *worker, struct transfer *transfer)
 		until < call->deadline_us ? until : call->deadline_us);
 }
 
-/* What an earlier attempt or hop left, and what this one starts from. */
-/* Of an earlier attempt; its entry in `attempts` stays. */
+/* What an earlier attempt or hop left; its entry in `attempts` stays. */
 static void forget_wire(struct call_timing *timing)
 {
 	if (!timing)
@@ -335,6 +352,7 @@ static void forget_wire(struct call_timing *timing)
 	timing->dns_us = timing->connect_us = timing->tls_us = timing->first_byte_us = 0;
 }
 
+/* What an earlier attempt or hop left goes, and what this one starts from is noted. */
 static void prepare(struct worker *worker, struct call *call)
 {
 	struct outcome *outcome = &call->outcome;
@@ -344,11 +362,11 @@ static void prepare(struct worker *worker, struct call *call)
 	if (outcome->attempts == 0)
 		outcome->queue_us = call->started_us - call->submitted_us;
 	drop_answer(call);
+	forget_wire(outcome->timing);
 	call->again = false;
 	if (call->hops > 0)
 		return; /* a hop belongs to the attempt that was redirected */
 	call->attempt_us = worker->now_us;
-	forget_wire(outcome->timing);
 	outcome->attempts++;
 	metrics_add(METRIC_ATTEMPTS, 1);
 }

@@ -9,17 +9,6 @@
 
 enum { QUALITY_MAX = 1000, QUALITY_BAD = -1 };
 
-static struct span trim(struct span text)
-{
-	while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-		text.ptr++;
-		text.len--;
-	}
-	while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
-		text.len--;
-	return text;
-}
-
 /* Cuts the next piece, up to `end` outside of quotes, off *rest. False: nothing is left. */
 static bool next_piece(const char **rest, char end, struct span *ret_piece)
 {
@@ -34,7 +23,7 @@ static bool next_piece(const char **rest, char end, struct span *ret_piece)
 		else if (quoted && *c == '\\' && c[1])
 			c++;
 	}
-	*ret_piece = trim((struct span){*rest, (size_t)(c - *rest)});
+	*ret_piece = span_trim((struct span){*rest, (size_t)(c - *rest)});
 	*rest = *c ? c + 1 : c;
 	return true;
 }
@@ -53,7 +42,7 @@ static bool next_parameter(struct span *rest, struct span *ret_parameter)
 		else if (quoted && rest->ptr[at] == '\\' && at + 1 < rest->len)
 			at++;
 	}
-	*ret_parameter = trim((struct span){rest->ptr, at});
+	*ret_parameter = span_trim((struct span){rest->ptr, at});
 	at = at < rest->len ? at + 1 : at;
 	*rest = (struct span){rest->ptr + at, rest->len - at};
 	return true;
@@ -67,8 +56,8 @@ static bool split(struct span parameter, struct span *ret_name, struct span *ret
 	if (!equals)
 		return false;
 	at = (size_t)(equals - parameter.ptr);
-	*ret_name = trim((struct span){parameter.ptr, at});
-	*ret_value = trim((struct span){equals + 1, parameter.len - at - 1});
+	*ret_name = span_trim((struct span){parameter.ptr, at});
+	*ret_value = span_trim((struct span){equals + 1, parameter.len - at - 1});
 	return true;
 }
 

@@ -13,7 +13,6 @@ struct known { /* one hash of one key; a key has several while it is being rotat
 };
 
 struct auth {
-	atomic_uint refs;
 	struct caller *anonymous; /* NULL: nobody is */
 	struct caller **callers;
 	size_t caller_count;
@@ -53,7 +52,6 @@ enum err_code auth_new(const struct config *config, struct auth **ret_auth, stru
 
 	if (!auth)
 		goto fail;
-	atomic_init(&auth->refs, 1);
 	auth->callers = mem_try(config->auth.key_count * sizeof(struct caller *));
 	auth->known = mem_try(count_hashes(config) * sizeof *auth->known);
 	if (!auth->callers || !auth->known)
@@ -70,19 +68,13 @@ enum err_code auth_new(const struct config *config, struct auth **ret_auth, stru
 	*ret_auth = auth;
 	return ERR_OK;
 fail:
-	auth_unref(auth);
+	auth_destroy(auth);
 	return err_set(err, ERR_NOMEM, "no memory for the table of keys");
 }
 
-struct auth *auth_ref(struct auth *auth)
+void auth_destroy(struct auth *auth)
 {
-	atomic_fetch_add(&auth->refs, 1);
-	return auth;
-}
-
-void auth_unref(struct auth *auth)
-{
-	if (!auth || atomic_fetch_sub(&auth->refs, 1) != 1)
+	if (!auth)
 		return;
 	for (size_t i = 0; i < auth->caller_count; i++)
 		caller_unref(auth->callers[i]);
@@ -90,11 +82,6 @@ void auth_unref(struct auth *auth)
 	mem_free(auth->callers);
 	mem_free(auth->known);
 	mem_free(auth);
-}
-
-bool auth_has_keys(const struct auth *auth)
-{
-	return auth->caller_count > 0;
 }
 
 /* The key in `Bearer KEY`, or an empty span. */
@@ -144,7 +131,7 @@ struct caller *auth_check(const struct auth *auth, const char *authorization)
 	struct span key;
 	size_t found;
 
-	if (!auth_has_keys(auth) || !authorization)
+	if (auth->caller_count == 0 || !authorization)
 		return auth->anonymous ? caller_ref(auth->anonymous) : NULL;
 	key = bearer_of(authorization);
 	if (key.len == 0)

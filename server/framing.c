@@ -47,17 +47,6 @@ static bool is_host(struct span text)
 	return true;
 }
 
-static struct span trim(struct span text)
-{
-	while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-		text.ptr++;
-		text.len--;
-	}
-	while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
-		text.len--;
-	return text;
-}
-
 /* Past 19 digits the value saturates: larger than every limit, and still a number. */
 static bool read_length(struct span text, uint64_t *ret_length)
 {
@@ -90,7 +79,7 @@ void framing_add(struct framing *framing, struct span name, struct span value)
 	}
 	if (!is_value(value) && !framing->fault)
 		framing->fault = "a header's value has a control byte in it";
-	value = trim(value);
+	value = span_trim(value);
 	if (span_equals_nocase(name, "host")) {
 		framing->hosts++;
 		framing->host_valid = is_host(value);
@@ -153,8 +142,8 @@ static const char *judge_fields(const struct framing *framing, bool http_1_1)
 	return framing->keys > 1 ? "more than one Authorization" : NULL;
 }
 
-struct framing_verdict framing_judge(struct framing *framing, const char *method,
-	const char *version, const char *target, uint64_t length_max)
+struct framing_verdict framing_judge(
+	struct framing *framing, const char *method, const char *version, const char *target)
 {
 	bool http_1_1 = strcmp(version, "HTTP/1.1") == 0;
 	const char *fault;
@@ -180,13 +169,8 @@ struct framing_verdict framing_judge(struct framing *framing, const char *method
 	if (framing->expectations > 1 || (framing->expectations == 1 && !framing->continue_wanted))
 		return (struct framing_verdict){PROBLEM_EXPECTATION_FAILED,
 			"the only expectation understood is 100-continue"};
-	if (framing->length > length_max)
-		return (struct framing_verdict){
-			PROBLEM_BODY_TOO_LARGE, "the Content-Length is past every limit"};
+	if (framing->length > INT64_MAX)
+		return (struct framing_verdict){PROBLEM_BODY_TOO_LARGE,
+			"the Content-Length is more than any body can have"};
 	return (struct framing_verdict){PROBLEM_NONE, NULL};
-}
-
-bool framing_has_body(const struct framing *framing)
-{
-	return framing->chunked || framing->length > 0;
 }

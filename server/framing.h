@@ -30,10 +30,9 @@ struct framing_verdict {
 void framing_init(struct framing *framing);
 void framing_add(struct framing *framing, struct span name, struct span value);
 /* `target` is the request target as on the wire, query included; NULL: there was none. A
- * Content-Length past `length_max` is a 413: no answer waits for that much. After PROBLEM_NONE,
+ * Content-Length of 2^63 or more is a 413: programs disagree on what it says. After PROBLEM_NONE,
  * chunked, length and continue_wanted are the truth. */
-struct framing_verdict framing_judge(struct framing *framing, const char *method,
-	const char *version, const char *target, uint64_t length_max);
-bool framing_has_body(const struct framing *framing);
+struct framing_verdict framing_judge(
+	struct framing *framing, const char *method, const char *version, const char *target);
 bool framing_is_token(struct span text); /* RFC 9110 section 5.6.2 */
 #endif

@@ -3,8 +3,8 @@
  * Plain values; no libmicrohttpd.
  *
  * An *exchange* is one request and its answer. A route's `run` is called on an http thread when the
- * request is whole and has passed the gates in the contract's order (framing, 404, 405, 401/403,
- * 429, 503, 406, 415, 413). It calls one of the exchange_reply functions exactly once: before it
+ * request is whole and has passed the gates, in this order: framing, 404, 405, 401/403, 429, 503,
+ * 406, 415, 413. It calls one of the exchange_reply functions exactly once: before it
  * returns, or later from any thread. */
 #ifndef SERVER_HTTP_H
 #define SERVER_HTTP_H
@@ -53,6 +53,8 @@ struct route {                     /* constant */
 };
 
 const struct http_request *exchange_request(const struct exchange *ex);
+/* The route with its path, whether it takes the method or not (405, OPTIONS); NULL: none, 404. */
+const struct route *exchange_route(const struct exchange *ex);
 /* What it was refused with, once it was replied to; NONE where it was not. */
 enum problem_code exchange_problem(const struct exchange *ex);
 const char *exchange_header(

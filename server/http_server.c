@@ -1,7 +1,7 @@
 /* http_server.c - the HTTP front: life cycle, policy, the daemon.
  *
  * Threads: libmicrohttpd's two, each with its share of the connections, and the watcher's. Stopping
- * waits on an eventfd for two counts under the lock: answers that are not written yet (bounded by
+ * waits on an eventfd for two counts under the lock: requests that are not answered yet (bounded by
  * the grace), and threads that are inside exchange_reply* (always: they still touch the daemon). */
 #include "server/http_server_parts.h"
 
@@ -38,7 +38,7 @@ void http_server_unref_policy(struct policy *policy)
 {
 	if (!policy || atomic_fetch_sub(&policy->refs, 1) != 1)
 		return;
-	auth_unref(policy->auth);
+	auth_destroy(policy->auth);
 	config_unref(policy->config);
 	mem_free(policy);
 }
@@ -68,16 +68,23 @@ static struct policy *swap_policy_locked(struct http_server *server, struct poli
 	return old;
 }
 
-enum err_code http_server_configure(struct http_server *server, struct config *config)
+static struct policy *swap_policy(struct http_server *server, struct policy *policy)
 {
-	struct policy *policy = make_policy(config, NULL), *old;
+	struct policy *old;
 
-	if (!policy)
-		return ERR_NOMEM;
 	mutex_lock(&server->lock);
 	old = swap_policy_locked(server, policy);
 	mutex_unlock(&server->lock);
-	http_server_unref_policy(old);
+	return old;
+}
+
+enum err_code http_server_configure(struct http_server *server, struct config *config)
+{
+	struct policy *policy = make_policy(config, NULL);
+
+	if (!policy)
+		return ERR_NOMEM;
+	http_server_unref_policy(swap_policy(server, policy));
 	return ERR_OK;
 }
 
@@ -151,12 +158,6 @@ void http_server_end_reply(struct http_server *server)
 	mutex_unlock(&server->lock);
 }
 
-static void set_policy_locked(struct http_server *server, struct policy *policy)
-	REQUIRES(server->lock)
-{
-	server->shared.policy = policy;
-}
-
 enum err_code http_server_new(
 	const struct http_server_options *options, struct http_server **ret_server, struct err *err)
 {
@@ -167,15 +168,14 @@ enum err_code http_server_new(
 	if (!server)
 		return err_set(err, ERR_NOMEM, "no memory for the HTTP server");
 	server->opt = *options;
+	server->opt.config = NULL;
 	server->listen_fd = -1;
 	server->connections_max = options->config->server.max_connections;
 	atomic_init(&server->state, HTTP_READY);
 	mutex_init(&server->lock);
 	server->idle_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	policy = make_policy(options->config, err);
-	mutex_lock(&server->lock);
-	set_policy_locked(server, policy);
-	mutex_unlock(&server->lock);
+	swap_policy(server, policy);
 	if (server->idle_fd < 0)
 		err_set(err, ERR_IO, "cannot make an eventfd: %s", strerror(errno));
 	if (!policy || server->idle_fd < 0)
@@ -312,15 +312,8 @@ void http_server_stop(struct http_server *server, uint64_t grace_ms)
 	server->daemon = NULL;
 }
 
-static struct policy *take_policy_locked(struct http_server *server) REQUIRES(server->lock)
-{
-	return swap_policy_locked(server, NULL);
-}
-
 void http_server_destroy(struct http_server *server)
 {
-	struct policy *policy;
-
 	if (!server)
 		return;
 	http_server_stop(server, 0);
@@ -329,10 +322,7 @@ void http_server_destroy(struct http_server *server)
 		close(server->listen_fd);
 	if (server->idle_fd >= 0)
 		close(server->idle_fd);
-	mutex_lock(&server->lock);
-	policy = take_policy_locked(server);
-	mutex_unlock(&server->lock);
-	http_server_unref_policy(policy);
+	http_server_unref_policy(swap_policy(server, NULL));
 	mutex_free(&server->lock);
 	mem_free(server);
 }

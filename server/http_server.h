@@ -18,11 +18,12 @@ enum http_state {
 };
 
 struct http_server_options {
-	struct config *config;
+	struct config *config;             /* of the start; the server takes a reference */
 	const struct route *const *routes; /* NULL-terminated */
 	void *service;                     /* handed to the routes */
 	struct mem_budget *budget;         /* bodies are charged to it */
-	/* Called after each answer, on an http thread: for logs and metrics. May be NULL. */
+	/* Called once for each answer that was handed to the network, when the last of it is
+	 * written or the client is gone, on an http thread: for logs and metrics. May be NULL. */
 	void (*answered)(
 		void *service, const struct exchange *ex, unsigned status, uint64_t duration_us);
 };
@@ -42,7 +43,8 @@ enum http_state http_server_state(const struct http_server *server);
  * is an open file. */
 size_t http_server_connection_limit(unsigned max_connections);
 size_t http_server_connections(const struct http_server *server);
-/* Closes the listener, waits at most `grace_ms` for answers that are being written, then cuts.
+/* Closes the listener, waits at most `grace_ms` for requests whose headers have been read and for
+ * answers that are being written, then cuts.
  * Every exchange must have been replied to. */
 void http_server_stop(struct http_server *server, uint64_t grace_ms);
 void http_server_destroy(struct http_server *server); /* after stop, or instead of start */

@@ -3,9 +3,9 @@
  *
  *   NEW -> COLLECT -> READY -> RUN -> QUEUED   a request that passed the gate
  *   NEW -> DISCARD -> QUEUED                   a refused one: its body is read and forgotten, so
- * that the client gets to read COLLECT -> DISCARD                         the answer; COLLECT leads
- * there for a body that turns out too large NEW -> QUEUED                              refused at
- * once; libmicrohttpd closes after such an answer
+ *                                              that the client gets to read the answer
+ *          COLLECT -> DISCARD                  a body that is too large, or finds no memory
+ *   NEW -> DISCARD -> QUEUED, body unread      at once; libmicrohttpd closes after such an answer
  *
  * All of it on the http thread of the connection. */
 #include "server/http_server_parts.h"
@@ -209,7 +209,6 @@ static enum MHD_Result run_route(struct exchange *ex)
 	int running = PROGRESS_RUNNING;
 
 	ex->stage = STAGE_RUN;
-	http_server_count_answer(ex);
 	watcher_begin(server->watcher, ex->client->watch);
 	ex->route->run(server->opt.service, ex);
 	if (atomic_load(&ex->progress) == PROGRESS_REPLIED)
@@ -244,6 +243,7 @@ static enum MHD_Result finish_request(struct exchange *ex)
 static enum MHD_Result headers_done(struct exchange *ex, const char *method, const char *version)
 {
 	ex->request.method = method;
+	http_server_count_answer(ex);
 	request_id_choose(exchange_header(ex, "X-Request-Id"), ex->request_id);
 	ex->stage = http_server_gate_pass(ex, version) ? STAGE_COLLECT : STAGE_DISCARD;
 	if (ex->stage == STAGE_DISCARD && (ex->at_once || ex->framing.length > HTTP_DISCARD_MAX))
@@ -306,6 +306,11 @@ void http_server_exchange_end(void *cls, struct MHD_Connection *connection, void
 enum problem_code exchange_problem(const struct exchange *ex)
 {
 	return ex->reply.problem;
+}
+
+const struct route *exchange_route(const struct exchange *ex)
+{
+	return ex->route;
 }
 
 const struct http_request *exchange_request(const struct exchange *ex)

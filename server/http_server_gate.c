@@ -1,5 +1,5 @@
-/* http_server_gate.c - the checks of a request, in the contract's order: framing, 404, 405,
- * 401/403, 429, 503, 406, 415, 413, 400. What is refused here never reached a route. */
+/* http_server_gate.c - the checks of a request, in this order: framing, 404, 405, 401/403, 429,
+ * 503, 406, 415, 413, 400. What is refused here never reached a route. */
 #include "server/http_server_parts.h"
 
 #include <string.h>
@@ -23,14 +23,11 @@ static enum MHD_Result add_field(void *cls, enum MHD_ValueKind kind, const char 
 
 static bool framing_passes(struct exchange *ex, const char *version, struct problem *problem)
 {
-	uint64_t length_max = ex->policy->config->limits.max_body;
 	struct framing_verdict verdict;
 
 	framing_init(&ex->framing);
 	MHD_get_connection_values_n(ex->connection, MHD_HEADER_KIND, add_field, &ex->framing);
-	if (length_max < HTTP_DISCARD_MAX)
-		length_max = HTTP_DISCARD_MAX;
-	verdict = framing_judge(&ex->framing, ex->request.method, version, ex->whole, length_max);
+	verdict = framing_judge(&ex->framing, ex->request.method, version, ex->whole);
 	if (verdict.code == PROBLEM_NONE)
 		return true;
 	problem_set(problem, verdict.code, "%s", verdict.detail);

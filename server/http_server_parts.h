@@ -2,9 +2,9 @@
  * one exchange.
  *
  *   http_server.c           life cycle, policy, the daemon
- *   http_server_exchange.c  libmicrohttpd's callbacks: an exchange from request line to end, its
- * body http_server_gate.c      the checks of a request, in the contract's order http_server_reply.c
- * exchange_reply*: from any thread to the answer that is queued
+ *   http_server_exchange.c  libmicrohttpd's callbacks: an exchange from request line to end
+ *   http_server_gate.c      the checks of a request, each in its place
+ *   http_server_reply.c     exchange_reply*: from any thread to the answer that is queued
  *
  * An exchange belongs to the http thread of its connection, but for what a reply fills in: while
  * `progress` is not REPLIED that is the handler's, on whatever thread. */
@@ -35,9 +35,8 @@ struct policy { /* what a reload replaces; shared by count, immutable */
 };
 
 struct http_server {
-	struct http_server_options
-		opt;   /* constant after http_server_new, but for `config`: see policy */
-	int listen_fd; /* -1 once the daemon owns it */
+	struct http_server_options opt; /* constant; `config` is NULL: see policy */
+	int listen_fd;                  /* -1 once the daemon owns it */
 	uint16_t port;
 	unsigned connections_max; /* what the tables were made for */
 	struct MHD_Daemon *daemon;
@@ -48,7 +47,7 @@ struct http_server {
 	struct mutex lock;
 	struct {
 		struct policy *policy;
-		size_t answering; /* exchanges handed to a route or queued, and not ended */
+		size_t answering; /* exchanges whose headers are read, and that have not ended */
 		size_t repliers;  /* threads inside exchange_reply* */
 		bool stopping;
 	} shared;

@@ -272,15 +272,15 @@ enum MHD_Result http_server_reply_queue(struct exchange *ex)
 	struct MHD_Response *response = ex->reply.broken ? NULL : make_body(ex);
 	enum MHD_Result result = MHD_NO;
 
-	ex->stage = STAGE_QUEUED;
-	http_server_count_answer(ex);
 	watcher_set_deadline(
 		ex->server->watcher, ex->client->watch, clock_add(clock_us(), write_timeout_us));
 	if (response && add_fields(ex, response))
 		result = MHD_queue_response(ex->connection, ex->reply.status, response);
 	if (response)
 		MHD_destroy_response(response);
-	if (result == MHD_YES)
-		metrics_add(METRIC_RESPONSE_BYTES, size);
-	return result;
+	if (result != MHD_YES)
+		return result;
+	ex->stage = STAGE_QUEUED;
+	metrics_add(METRIC_RESPONSE_BYTES, size);
+	return MHD_YES;
 }

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { HOST_SIZE = 256, BACKLOG = 4096 /* the kernel cuts it to net.core.somaxconn */ };
+enum { BACKLOG = 4096 /* the kernel cuts it to net.core.somaxconn */ };
 
 static int bind_one(const struct addrinfo *address)
 {
@@ -50,19 +50,11 @@ static enum err_code look_up(
 {
 	struct addrinfo hints = {
 		.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-	char bare[HOST_SIZE], digits[8];
-	size_t len = strlen(host);
+	char digits[8];
 	int failed;
 
-	if (len >= sizeof bare)
-		return err_set(err, ERR_INVALID, "server.host is too long");
-	memcpy(bare, host, len + 1);
-	if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
-		memcpy(bare, host + 1, len - 2);
-		bare[len - 2] = '\0';
-	}
 	snprintf(digits, sizeof digits, "%u", (unsigned)port);
-	failed = getaddrinfo(bare, digits, &hints, ret_list);
+	failed = getaddrinfo(host, digits, &hints, ret_list);
 	if (failed)
 		return err_set(err, ERR_IO, "cannot listen on %s: %s", host, gai_strerror(failed));
 	return ERR_OK;

@@ -4,12 +4,10 @@
  * the main thread only waits (server/signals):
  *
  *   SERVING -SIGTERM-> UNREADY -drain_delay-> DRAINING -nothing runs-> stop, exit 0
- *                                                 \-drain_timeout-> CANCELLED -nothing runs-> the
- * same
+ *   DRAINING -drain_timeout-> CANCELLED -nothing runs-> the same
  *
  * A second SIGTERM ends the process wherever it is. Failures before `listening` are plain text on
  * stderr; from then on there is the log. */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +17,10 @@
 #include "cli/check.h"
 #include "cli/help.h"
 #include "cli/key.h"
+#include "cli/output.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/loopback.h"
 #include "handlers/routes.h"
 #include "handlers/service.h"
 #include "handlers/version.h"
@@ -113,18 +113,6 @@ static void configure_log(const struct config *config)
 		(const char *const *)config->log.redact.items, config->log.redact.count);
 }
 
-static bool is_loopback(const char *host)
-{
-	struct in6_addr v6;
-	struct in_addr v4;
-
-	if (inet_pton(AF_INET, host, &v4) == 1)
-		return ntohl(v4.s_addr) >> 24 == 127;
-	if (inet_pton(AF_INET6, host, &v6) == 1)
-		return IN6_IS_ADDR_LOOPBACK(&v6);
-	return strcmp(host, "localhost") == 0;
-}
-
 static void log_start(const struct config *config, struct buf *warnings)
 {
 	struct library libraries[VERSION_LIBRARIES];
@@ -136,7 +124,7 @@ static void log_start(const struct config *config, struct buf *warnings)
 		fields[i + 2] = LOG_S(libraries[i].name, libraries[i].version);
 	log_write(LOG_INFO, "starting", fields, VERSION_LIBRARIES + 2);
 	each_line(warnings, log_warning);
-	if (is_loopback(config->server.host))
+	if (loopback_is(config->server.host))
 		return;
 	if (config->auth.allow_anonymous)
 		log_warning("auth.allow_anonymous: whoever reaches this address may have it call "
@@ -225,7 +213,8 @@ static void warn_all_fixed(const struct config *now, const struct config *next)
 {
 	warn_fixed(strcmp(now->server.host, next->server.host) != 0, "server.host");
 	warn_fixed(now->server.port != next->server.port, "server.port");
-	warn_fixed(now->server.max_connections != next->server.max_connections,
+	/* A lower one holds at once: http_server_configure. */
+	warn_fixed(next->server.max_connections > now->server.max_connections,
 		"server.max_connections");
 	warn_fixed(now->limits.memory != next->limits.memory, "limits.memory");
 	warn_fixed(now->pool.threads != next->pool.threads, "pool.threads");
@@ -415,7 +404,7 @@ static int later(const char *command)
 static int tell_help(void)
 {
 	help_print(stdout);
-	return fflush(stdout) == 0 ? EXIT_CLEAN : EXIT_FAILED;
+	return output_end("--help");
 }
 
 static int tell_version(void)
@@ -426,7 +415,7 @@ static int tell_version(void)
 	printf("batchgate %s\n", BATCHGATE_VERSION);
 	for (size_t i = 0; i < VERSION_LIBRARIES; i++)
 		printf("  %s %s\n", libraries[i].name, libraries[i].version);
-	return fflush(stdout) == 0 ? EXIT_CLEAN : EXIT_FAILED;
+	return output_end("--version");
 }
 
 static bool asks_for(int argc, char *const *argv, const char *flag, const char *short_flag)

@@ -1,7 +1,8 @@
 /* signals.h - what the main thread waits for: signals, one timer, and the service running dry.
  *
- * No handler runs anywhere: the signals are blocked in every thread and read from a signalfd, which
- * also works as PID 1, where the kernel drops what has no handler. Main thread only. */
+ * The signals are blocked in every thread and read from a signalfd, which also works as PID 1,
+ * where the kernel drops what has no handler. Only at the very end, after signals_end_at_once, does
+ * a handler run. Main thread only, but for the eventfd of signals_idle_fd. */
 #ifndef SERVER_SIGNALS_H
 #define SERVER_SIGNALS_H
 #include <stdint.h>
@@ -23,7 +24,8 @@ void signals_destroy(struct signals *signals); /* NULL is fine */
 int signals_idle_fd(
 	const struct signals *signals); /* an eventfd: whoever adds to it causes SIGNALS_IDLE */
 void signals_set_timer(struct signals *signals, uint64_t after_ms); /* once; 0: switched off */
-/* Waits. A stop that stands beside another event is told first. */
+/* Waits. Of what stands side by side, signals are told first, then the timer; of the signals the
+ * one with the lowest number (SIGHUP, SIGINT, SIGTERM), each once however often it was sent. */
 enum signals_event signals_wait(struct signals *signals);
 /* From now on a stop ends the process where it stands, with 128 + its number: the main thread is
  * about to wait for something else. */

@@ -20,7 +20,7 @@ static void check_field(struct span all)
 	struct span name = {all.ptr, colon ? (size_t)(colon - all.ptr) : all.len}, value = {0};
 
 	if (colon)
-		value = field_trim((struct span){colon + 1, all.len - name.len - 1});
+		value = span_trim((struct span){colon + 1, all.len - name.len - 1});
 	if (field_check(name, value) != REASON_NONE)
 		return;
 	REQUIRE(name.len > 0 && name.len + value.len <= FIELD_MAX_BYTES);

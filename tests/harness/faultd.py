@@ -304,12 +304,13 @@ ENCODERS = {"": lambda d: d, "gzip": gzip.compress, "deflate": zlib.compress, "r
 
 
 def raw(conn, request):
-    """Any answer: ct, body, status, ce (and as: its spelling), hdr (repeated), chunked, until_close, reason."""
+    """Any answer: ct, body, status, ce (and as: its spelling), hdr (repeated), fields (so many of 7000 bytes), chunked, until_close, reason."""
     body = request.query.get("body", "").encode("latin-1")
     if "n" in request.query:
         body = (request.query.get("fill", "x") * request.number("n", 0)).encode("latin-1")
     encoding = request.query.get("ce", "")
     headers = [tuple(h.split(": ", 1)) for h in request.lists.get("hdr", [])]
+    headers += [("X-Many", "x" * 7000)] * request.number("fields", 0)
     if encoding:
         body = ENCODERS[encoding](body)
         headers.append(("Content-Encoding", request.query.get("as", encoding.replace("rawd", "d").replace("2", ""))))
@@ -324,6 +325,7 @@ def raw(conn, request):
 
 
 def redirect(conn, request):
+    time.sleep(request.number("ms", 0) / 1000)
     return conn.answer(request.number("status", 302), b"moved", "text/plain", [("Location", request.query["to"])])
 
 
@@ -491,6 +493,20 @@ def manyenc(conn, request):
 
 
 OK_HEAD = b"HTTP/1.1 200 OK\r\n"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n{\"ok\":true}"
+
+
+def cutswitch(conn, request):
+    """A 200 cut short, then, to the same `key`, another protocol."""
+    first = conn.record.count("cutswitch " + request.query.get("key", "")) == 1
+    return wire(OK_HEAD + b"Content-Length: 100\r\n\r\nonly this" if first else SWITCH)(conn, request)
+
+
+def longtype(conn, request):
+    """503 with a Content-Type of `n` bytes."""
+    return conn.answer(503, b"later", "text/" + "x" * (request.number("n", 100) - 5), [("Retry-After", request.query.get("ra", "1"))])
+
+
 ROUTES = {
     "/ok": ok, "/echo": echo, "/sleep": sleep, "/raw": raw, "/redirect": redirect, "/hops": hops, "/flaky": flaky,
     "/503ra": retry_after, "/rst": rst, "/close": close, "/stale": stale, "/stalerst": stalerst, "/count-stale": stale,
@@ -499,6 +515,21 @@ ROUTES = {
     "/1xx": interim(100), "/102": interim(102), "/trailers": trailers, "/truncgzip": truncgzip,
     "/trailerless": trailerless, "/bomb": bomb, "/manyenc": manyenc,
     "/trunccl": wire(OK_HEAD + b"Content-Length: 100\r\n\r\nonly this"),
+    "/half": wire(OK_HEAD + b"X-A: b\r\nX-B: c\r\n"),
+    "/halfline": wire(OK_HEAD + b"X-A: b\r\nX-B"),
+    "/halfstatus": wire(OK_HEAD),
+    "/halfempty": wire(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n"),
+    "/halfafter103": wire(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK_HEAD + b"X-A: b\r\n"),
+    "/only103": wire(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
+    "/foldgzip": wire(OK_HEAD + b"X-A: b\r\n continued\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok", True),
+    "/foldtab": wire(OK_HEAD + b"X-A: b\r\n\tContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok", True),
+    "/foldhttp": wire(OK_HEAD + b"X-A: b\r\n HTTP/1.1: c\r\nContent-Length: 2\r\n\r\nok", True),
+    "/foldblank": wire(OK_HEAD + b"X-A: b\r\n \t \r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok", True),
+    "/foldcl": wire(OK_HEAD + b"X-A: b\r\n c\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\nokabc", True),
+    "/httpfield": wire(OK_HEAD + b"Content-Length: 5\r\nHTTP/1.1: y\r\nContent-Length: 2\r\n\r\nokabc", True),
+    "/httpgzip": wire(OK_HEAD + b"Content-Encoding: gzip\r\nHTTP/1.1: y\r\nContent-Length: 2\r\n\r\nok", True),
+    "/noname": wire(OK_HEAD + b": b\r\nContent-Length: 2\r\n\r\nok", True),
+    "/switch": wire(SWITCH), "/cutswitch": cutswitch, "/longtype": longtype,
     "/truncchunk": wire(OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n10\r\nhalf"),
     "/badchunk": wire(OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n"),
     "/badgzip": wire(OK_HEAD + b"Content-Encoding: gzip\r\nContent-Length: 11\r\n\r\nnot gzip at"),

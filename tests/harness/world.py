@@ -289,7 +289,8 @@ class Names(Helper):
 
 
 class Nginx(Process):
-    CONF = """daemon off; %(user)s worker_processes 1; pid nginx.pid; error_log stderr warn;
+    # One process: a master that is killed would leave its worker behind.
+    CONF = """daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log stderr warn;
 events { worker_connections 4096; }
 http {
   access_log access.log; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
@@ -309,8 +310,7 @@ http {
         folder = os.path.join(folder, "nginx")
         os.mkdir(folder)
         with open(os.path.join(folder, "nginx.conf"), "w", encoding="ascii") as out:
-            out.write(self.CONF % {"port": self.port, "requests": keepalive_requests,
-                                    "user": "" if os.geteuid() else "user root;"})
+            out.write(self.CONF % {"port": self.port, "requests": keepalive_requests})
         with open(os.path.join(folder, "large.json"), "w", encoding="ascii") as out:
             json.dump({"rows": [{"n": i, "text": "x" * 50} for i in range(5000)]}, out)
         super().__init__([program, "-p", folder, "-c", os.path.join(folder, "nginx.conf")], folder, "nginx")

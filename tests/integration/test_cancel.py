@@ -2,8 +2,10 @@
 """The client leaves: what has not started never reaches the upstream, what is in flight is aborted, nothing leaks."""
 import json
 import os
+import signal
 import socket
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
 import world  # noqa: E402
@@ -59,6 +61,19 @@ class Cancel(world.Case):
             self.assertEqual(result["attempts"], 0)
         self.assertEqual(self.fault.hits("/ok"), 0)
         self.idle()
+
+    def test_what_is_cancelled_in_the_middle_of_its_answer_keeps_the_status(self):
+        server = self.start({"server": {"drain_timeout": "500ms"}})
+        run = world.in_thread(self.one, {"include_headers": True, "include_timing": True}, server, url=self.fault.url("/drip"), timeout_ms=120000)
+        world.wait_for("the call at the upstream", lambda: self.fault.hits("/drip") == 1)
+        time.sleep(0.5)  # its header section is on the way
+        os.kill(server.serving_pid, signal.SIGTERM)
+        result = run.result()
+        server.ended(0)
+        self.assert_error(result, "cancelled", "drain", sent=True, retryable=True, status=200)
+        self.assertIsNone(result["body"])
+        self.assertEqual(result["attempts"], 1)
+        self.assertEqual([a["code"] for a in result["timing"]["attempts"]], ["cancelled"])
 
     def test_a_half_close_right_behind_the_request(self):
         sock = self.begin([{"url": self.fault.url("/sleep", ms=300)} for _ in range(10)], {"concurrency": 2})

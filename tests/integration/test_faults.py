@@ -3,7 +3,9 @@
 import json
 import os
 import resource
+import socket
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
 import world  # noqa: E402
@@ -112,6 +114,14 @@ class Faults(world.Case):
         for path in ("/trunccl", "/truncchunk"):
             self.assert_error(self.fault_of(path), "upstream_protocol", "truncated", sent=True, retryable=True, status=200)
 
+    def test_11_a_header_section_without_its_end_is_no_success(self):
+        for path in ("/half", "/halfline", "/halfstatus", "/halfempty", "/halfafter103", "/only103"):
+            for method in ("GET", "HEAD", "POST"):
+                with self.subTest(path=path, method=method):
+                    result = self.fault_of(path, method)
+                    self.assert_error(result, "upstream_protocol", "closed" if path == "/only103" else "truncated", sent=True,
+                                      retryable=True)
+
     def test_12_truncated_gzip_is_no_success(self):
         for path in ("/truncgzip", "/trailerless"):
             self.assert_error(self.fault_of(path), "upstream_protocol", ("truncated", "encoding"), sent=True, status=200)
@@ -144,6 +154,21 @@ class Faults(world.Case):
         for path in ("/badstatus", "/badversion", "/nulhdr", "/nocolon", "/garbage", "/negcl", "/badchunk"):
             with self.subTest(path=path):
                 self.assert_error(self.fault_of(path), "upstream_protocol", "malformed", sent=True)
+
+    def test_17_folded_and_nameless_lines_hide_nothing(self):
+        for path in ("/foldgzip", "/foldtab", "/foldhttp", "/foldblank", "/foldcl", "/noname"):
+            with self.subTest(path=path):
+                self.assert_error(self.fault_of(path), "upstream_protocol", "malformed", sent=True, retryable=True)
+
+    def test_17_a_field_that_looks_like_a_status_line_begins_no_section(self):
+        self.assert_error(self.fault_of("/httpfield"), "upstream_protocol", "malformed", sent=True)
+        self.assert_error(self.fault_of("/httpgzip"), "upstream_protocol", ("encoding", "malformed"), sent=True)
+
+    def test_17_another_protocol_is_no_answer(self):
+        for method in ("GET", "HEAD", "POST"):
+            result = self.fault_of("/switch", method)
+            self.assert_error(result, "upstream_protocol", ("malformed", "closed") if method == "HEAD" else "malformed", sent=True, retryable=True)
+            self.assertIsNone(result["status"])
 
     def test_18_two_lengths_never_reach_the_next_item(self):
         for path in ("/twocl", "/clte"):
@@ -248,6 +273,38 @@ class Tls(world.Case):
     def test_connections_are_kept_over_tls_too(self):
         self.batch([{"url": self.fault.url("/ok", "good")} for _ in range(20)], {"concurrency": 1})
         self.assertLessEqual(len({r["connection"] for r in self.fault.asked("/ok")}), 4)
+
+
+class Leaving(world.Case):
+    """An upstream that reads a request on a kept connection and then is gone, listener and all."""
+
+    def leave(self, methods):
+        listener = socket.create_server(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+
+        def serve():
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(65536)
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                peer.recv(65536)
+                listener.close()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        items = [{"method": method, "url": "http://127.0.0.1:%d/" % port} for method in methods]
+        results = self.batch(items, {"concurrency": 1, "include_timing": True})["results"]
+        thread.join()
+        self.assertTrue(results[0]["success"], results[0])
+        return results[1]
+
+    def test_a_post_that_may_have_arrived_is_never_told_as_a_refused_connection(self):
+        result = self.leave(["GET", "POST"])
+        self.assert_error(result, "upstream_protocol", "closed", sent=True, retryable=True)
+        self.assertEqual(result["attempts"], 1)
+
+    def test_nor_a_get(self):
+        result = self.leave(["GET", "GET"])
+        self.assert_error(result, "upstream_protocol", "closed", sent=True, retryable=True)
 
 
 class Descriptors(world.Case):

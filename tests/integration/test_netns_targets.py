@@ -6,6 +6,7 @@ port 80, so that a call that got through would succeed; nft counts each SYN that
 """
 import ipaddress
 import os
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
@@ -26,6 +27,7 @@ ZONE = {
     "cname2.test": {"CNAME": "db.internal"}, "db.internal": {"A": [PUBLIC]}, "chain.test": {"CNAME": "example.com"},
     "loop.test": {"CNAME": "loop.test"}, "self.test": {"A": [OWN]}, "loopback.test": {"A": ["127.0.0.1"]}, "zero.test": {"A": ["0.0.0.0"]},
     "servfail.test": {"rcode": "SERVFAIL"}, "refused.test": {"rcode": "REFUSED"}, "silent.test": {"drop": True}, "empty.test": {},
+    "later.test": {"turns": [{"rcode": "SERVFAIL"}, {"rcode": "SERVFAIL"}, {"A": [PUBLIC]}]}, "goes.test": {"turns": [{"A": [PUBLIC]}, {"drop": True}]},
     "rebind.test": {"turns": [{"A": [PUBLIC], "ttl": 0}, {"A": ["127.0.0.1"], "ttl": 0}]},
     "many.test": {"A": ["9.%d.%d.1" % (n // 250, n % 250) for n in range(500)]},
     "manybad.test": {"A": ["9.%d.%d.1" % (n // 250, n % 250) for n in range(499)] + ["127.0.0.1"]},
@@ -277,6 +279,64 @@ class Names(Targets):
         result = self.one(server=server, url="http://silent.test/x", timeout_ms=300)
         self.assertIn((result["error"]["code"], result["error"].get("reason")), (("timeout", "connect"), ("dns_failed", "timeout")))
         self.assertFalse(result["error"]["sent"])
+
+    def test_a_retry_of_a_failed_name_asks_again(self):
+        result = self.one({"include_timing": True}, url="http://later.test/ok", retry={"max_attempts": 8, "backoff_ms": 150, "max_backoff_ms": 300})
+        self.assertTrue(result["success"], result)
+        self.assertEqual([a["code"] for a in result["timing"]["attempts"]], ["dns_failed"] * (result["attempts"] - 1) + [None])
+        self.assertGreater(result["attempts"], 1)
+
+    def test_a_name_server_that_fails_is_blamed_for_it(self):
+        for host in ("servfail.test", "refused.test"):
+            self.assertIn("the DNS server failed", self.one(url="http://%s/" % host)["error"]["message"])
+
+    def assert_nothing_of_the_wire(self, result, url):
+        timing = result["timing"]
+        self.assertEqual((timing["url"], timing["remote_address"], timing["http_version"]), (url, None, None), timing)
+        self.assertEqual((timing["connect_ms"], timing["tls_ms"], timing["first_byte_ms"]), (0, 0, 0), timing)
+
+    def test_what_ends_while_its_name_is_resolved_shows_nothing_of_another_call(self):
+        """Handles are used again: one worker, so that it is the same one."""
+        server = self.start({"pool": {"threads": 1}})
+        timing = {"include_timing": True}
+        self.assertEqual(self.one(timing, server, url="http://example.com/ok")["timing"]["remote_address"], PUBLIC + ":80")
+        result = self.one(timing, server, url="http://silent.test/", timeout_ms=300)
+        self.assert_error(result, "timeout", "connect", sent=False, retryable=True)
+        self.assertIsNone(result["status"])
+        self.assert_nothing_of_the_wire(result, "http://silent.test/")
+        result = self.one(timing, server, url="http://example.com/redirect?to=http://silent.test/x", timeout_ms=300, max_redirects=1)
+        self.assert_error(result, "timeout", "connect", sent=True, status=302)
+        self.assert_nothing_of_the_wire(result, "http://silent.test/x")
+
+    def test_what_is_cancelled_while_its_name_is_resolved_neither(self):
+        server = self.start({"pool": {"threads": 1}, "server": {"drain_timeout": "300ms"}})
+        self.assertTrue(self.one(server=server, url="http://example.com/ok")["success"])
+        run = world.in_thread(self.one, {"include_timing": True}, server, url="http://silent.test/", timeout_ms=60000)
+        world.wait_for("the call to begin", lambda: server.metrics().total("batchgate_in_flight") == 1)
+        os.kill(server.serving_pid, signal.SIGTERM)
+        result = run.result()
+        server.ended(0)
+        self.assert_error(result, "cancelled", "drain", sent=False, retryable=True)
+        self.assertEqual((result["status"], result["attempts"]), (None, 1))
+        self.assert_nothing_of_the_wire(result, "http://silent.test/")
+
+    def test_a_second_attempt_without_a_name_shows_nothing_of_the_first(self):
+        """Between the two, so many other names are asked for that the first one is forgotten."""
+        wait = 6 if not world.sanitized() else 40
+        server = self.start({"pool": {"threads": 1, "max_in_flight": 600}, "upstreams": [{"match": "goes.test", "connect_timeout": "1s"}]})
+        url = "http://goes.test/503ra?fail=1&ra=%d&key=goes" % wait
+        run = world.in_thread(self.one, {"include_timing": True}, server, url=url, timeout_ms=120000, retry={"max_attempts": 2})
+        world.wait_for("the first attempt", lambda: self.fault.hits("/503ra") == 1)
+        others = [{"url": "http://n%d.none.test/" % n} for n in range(4200)]
+        for result in self.raw_results(server, others):
+            self.assert_error(result, "dns_failed")
+        result = run.result()
+        self.assert_error(result, "dns_failed", "timeout", sent=True, status=503)
+        self.assertEqual([a["code"] for a in result["timing"]["attempts"]], ["upstream_status", "dns_failed"])
+        self.assert_nothing_of_the_wire(result, url)
+
+    def raw_results(self, server, items):
+        return server.post({"items": items, "options": {"concurrency": 256}}).json()["results"]
 
     def test_many_calls_to_one_name_ask_once(self):
         before = len(self.names.asked("other.test"))

@@ -2,6 +2,7 @@
 """Redirects: off by default; where on, each hop is ours to judge, and secrets stay at home."""
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
 import world  # noqa: E402
@@ -132,6 +133,34 @@ class Redirects(world.Case):
         self.follow(self.other.url("/echo"), method="GET", body={"secret": 1})
         for record in self.other.asked("/echo"):
             self.assertEqual(record["body_bytes"], 0)
+
+    def test_a_hop_within_its_origin_is_no_start(self):
+        started = time.monotonic()
+        url = self.fault.url("/redirect", to="/sleep?ms=300", ms=300)
+        result = self.one({"include_timing": True, "rate_limit": "1/min"}, url=url, max_redirects=1, timeout_ms=20000)
+        self.assertTrue(result["success"], result)
+        self.assertLess(time.monotonic() - started, 15)
+        timing = result["timing"]
+        self.assertEqual(timing["url"], self.fault.url("/sleep?ms=300"))
+        self.assertEqual(len(timing["attempts"]), 1)
+        self.assertEqual((timing["attempts"][0]["status"], timing["attempts"][0]["code"]), (200, None))
+        self.assertGreaterEqual(timing["attempts"][0]["duration_ms"], 590)
+        self.assertGreaterEqual(result["duration_ms"], timing["attempts"][0]["duration_ms"])
+        self.assertGreaterEqual(timing["first_byte_ms"], 290, "of the last one called")
+
+    def test_a_hop_to_another_origin_is_one(self):
+        result = self.one({"rate_limit": "1/min"}, url=self.fault.url("/redirect", to=self.other.url("/ok")), max_redirects=1, timeout_ms=700)
+        self.assert_error(result, "timeout", "retry_wait", sent=True, retryable=True, status=302)
+        self.assertIsNone(result["body"])
+        self.assertEqual(self.other.hits("/ok"), 0)
+
+    def test_a_hop_to_another_origin_keeps_its_bound(self):
+        server = self.start({"upstreams": [{"match": self.other.host, "concurrency": 1}]})
+        items = [{"url": self.fault.url("/redirect", to=self.other.url("/sleep", ms=50)), "max_redirects": 1} for _ in range(8)]
+        document = self.batch(items, {"concurrency": 8}, server)
+        self.assertEqual(document["summary"]["succeeded"], 8)
+        self.assertEqual((self.other.hits("/sleep"), self.other.stats()["peak"]["/sleep"]), (8, 1))
+        self.assertGreater(self.fault.stats()["peak"]["/redirect"], 0)
 
     def test_all_hops_share_the_items_clock(self):
         result = self.follow("/stall", timeout_ms=600)

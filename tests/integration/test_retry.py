@@ -175,6 +175,19 @@ class Retry(world.Case):
         self.assert_error(result, "timeout", "response", sent=True)
         self.assertEqual(result["attempts"], 1)
 
+    def test_an_attempt_is_judged_by_its_own_answer(self):
+        result = self.one(url=self.fault.url("/cutswitch", key=next(self.keys)), retry={"max_attempts": 2, "backoff_ms": 1})
+        self.assert_error(result, "upstream_protocol", "malformed", sent=True)
+        self.assertEqual(result["attempts"], 2)
+        self.assertEqual(self.fault.hits("/cutswitch"), 2)
+
+    def test_a_wait_for_a_turn_ends_with_the_items_clock_and_keeps_the_status(self):
+        """The rate allows one start; the second attempt would be another."""
+        result = self.flaky(FAST, timeout_ms=700, options={"rate_limit": "1/min"})
+        self.assert_error(result, "timeout", "retry_wait", sent=True, retryable=True, status=503)
+        self.assertIsNone(result["body"])
+        self.assertEqual((result["attempts"], self.fault.hits("/flaky")), (1, 1))
+
     def test_a_waiting_retry_holds_no_slot(self):
         waiting = {"url": self.fault.url("/503ra", ra="2", key=next(self.keys)), "retry": FAST}
         others = [{"url": self.fault.url("/ok")} for _ in range(5)]

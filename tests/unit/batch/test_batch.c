@@ -375,6 +375,23 @@ START_TEST(past_the_limit_of_the_answer_results_are_too_large)
 }
 END_TEST
 
+START_TEST(past_the_limit_of_the_answer_a_result_that_shows_no_body_has_its_place)
+{
+	char body[3000];
+
+	memset(body, 'x', sizeof body);
+	kit.config->limits.max_batch_response = 200;
+	start("{\"options\":{\"include_body\":\"none\"},\"items\":[{" E "},{" E "},{" E "}]}");
+	for (size_t i = 0; i < 3; i++)
+		fakepool_answer(fakepool.calls[i],
+			(struct fakepool_answer){200, "text/plain", body, sizeof body, "a: b\n"});
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_int_eq(kit.codes[i], ITEM_OK);
+	assert_document_has("\"summary\":{\"total\":3,\"succeeded\":3,");
+	kit.config->limits.max_batch_response = 256u << 20;
+}
+END_TEST
+
 START_TEST(a_result_the_budget_has_no_room_for_is_overloaded)
 {
 	char body[3000];
@@ -588,6 +605,7 @@ int main(void)
 		cancelling_reaches_the_pool_once_and_never_after_the_end,
 		a_pool_that_takes_nothing_refuses_the_batch,
 		past_the_limit_of_the_answer_results_are_too_large,
+		past_the_limit_of_the_answer_a_result_that_shows_no_body_has_its_place,
 		a_result_the_budget_has_no_room_for_is_overloaded,
 		a_batch_the_budget_has_no_room_for_is_refused,
 		a_batch_is_charged_for_all_the_heap_it_takes,

@@ -1,4 +1,5 @@
 /* test_item.c - the items of a request: what becomes a call, what is refused, and why. */
+#include "common/utf8.h"
 #include "tests/unit/batch/check_main.h"
 #include "tests/unit/batch/kit.h"
 
@@ -160,6 +161,20 @@ START_TEST(items_that_cannot_be_calls_say_why)
 }
 END_TEST
 
+START_TEST(a_header_name_is_quoted_in_whole_characters)
+{
+	char item[512];
+
+	for (int len = 60; len < 70; len++) {
+		snprintf(item, sizeof item, "{" E ",\"headers\":{\"%0*d\xF0\x9F\x98\x80\":\"\"}}",
+			len, 0);
+		assert_refused(item, NULL, "invalid_item", "header_invalid");
+		ck_assert(utf8_valid(kit.last_message, strlen(kit.last_message)));
+		ck_assert_int_eq(strstr(kit.last_message, "\xF0\x9F\x98\x80`") != NULL, len == 60);
+	}
+}
+END_TEST
+
 START_TEST(targets_that_policy_refuses_are_blocked)
 {
 	assert_refused("{\"url\":\"http://127.0.0.1/\"}", NULL, "blocked_target", "address_denied");
@@ -167,6 +182,9 @@ START_TEST(targets_that_policy_refuses_are_blocked)
 	ck_assert(strstr(kit.last_message, "127.0.0.1") != NULL);
 	assert_refused("{\"url\":\"http://localhost/\"}", NULL, "blocked_target", "host_denied");
 	assert_refused("{\"url\":\"http://e.com:22/\"}", NULL, "blocked_target", "port_denied");
+	ck_assert_str_eq(kit.last_message, "e.com: port 22 is not one that may be called here");
+	assert_refused("{\"url\":\"http://e.com:0/\"}", NULL, "blocked_target", "port_denied");
+	ck_assert_str_eq(kit.last_message, "port 0 is not one that may be called here");
 	assert_refused("{\"url\":\"ftp://e.com/\"}", NULL, "blocked_target", "scheme_denied");
 	assert_refused(
 		"{\"url\":\"http://u:p@e.com/\"}", NULL, "blocked_target", "userinfo_denied");
@@ -330,7 +348,7 @@ START_TEST(headers_merge_without_regard_to_case)
 			       "x\",\"X-A\":[\"1\",\"2\"],\"X-B\":\"b\"}}";
 	const struct request *request =
 		request_of("{" E ",\"headers\":{\"x-a\":\"3\",\"X-b\":null,\"X-Empty\":\"\",\"X-"
-				 "L\":[\"l1\",\"l2\"],\"accept-encoding\":\"br\"}}",
+			   "L\":[\"l1\",\"l2\"],\"accept-encoding\":\"br\"}}",
 			defaults);
 
 	ck_assert(has_line(request, "Authorization: Bearer x"));
@@ -547,6 +565,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {items_that_cannot_be_calls_say_why,
+		a_header_name_is_quoted_in_whole_characters,
 		targets_that_policy_refuses_are_blocked, a_fault_comes_before_the_guard,
 		limits_of_size_are_kept, merged_headers_have_the_limits_of_one_list,
 		methods_default_by_the_body, bodies_go_as_they_stand,

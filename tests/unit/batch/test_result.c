@@ -240,11 +240,12 @@ END_TEST
 
 START_TEST(a_brief_result_has_the_same_shape)
 {
-	struct result_brief brief = {ITEM_OVERLOADED, 200, 2, true, 812000};
+	struct result_brief brief = {ITEM_OVERLOADED, 200, 2, true, 50, 812000};
 	struct outcome same = {.code = ITEM_OVERLOADED,
 		.status = 200,
 		.attempts = 2,
 		.sent = true,
+		.queue_us = 50,
 		.duration_us = 812000,
 		.retryable = true};
 	char out[RESULT_BRIEF_MAX], message[64], *text;
@@ -260,11 +261,25 @@ START_TEST(a_brief_result_has_the_same_shape)
 		ck_assert_uint_eq(len, strlen(text));
 		mem_free(text);
 	}
-	brief = (struct result_brief){ITEM_RESPONSE_TOO_LARGE, 0, 0, false, 1};
+	brief = (struct result_brief){ITEM_RESPONSE_TOO_LARGE, 0, 0, false, 0, 1};
 	result_render_brief(&plain, &brief, out);
 	ck_assert(strstr(out, "\"status\":null,") &&
 		  strstr(out, "\"retryable\":false,\"sent\":false") &&
 		  strstr(out, "\"duration_ms\":0.001}"));
+}
+END_TEST
+
+START_TEST(what_ended_in_the_queue_says_how_long_it_waited)
+{
+	struct result_view view = plain;
+	struct outcome outcome = {.code = ITEM_TIMEOUT, .queue_us = 1234500};
+	char *text;
+
+	view.include_timing = true;
+	text = render(view, outcome);
+	ck_assert(strstr(text, "\"timing\":{\"url\":null,\"remote_address\":null,\"http_version\":"
+			       "null,\"queue_ms\":1234.5,\"dns_ms\":0.0,") != NULL);
+	mem_free(text);
 }
 END_TEST
 
@@ -325,7 +340,7 @@ int main(void)
 		json_deeper_than_sixty_is_text, include_body_decides_whose_body_is_shown,
 		errors_have_their_members_in_order, headers_fold_into_strings_and_lists,
 		very_many_headers_do_not_take_long, timing_shows_each_attempt,
-		a_brief_result_has_the_same_shape,
+		a_brief_result_has_the_same_shape, what_ended_in_the_queue_says_how_long_it_waited,
 		fields_that_are_not_utf_8_may_take_more_than_was_measured,
 		without_memory_nothing_is_rendered_and_nothing_leaks};
 

@@ -1,4 +1,4 @@
-/* test_cgroup.c - the memory limit of this process's cgroup, read from files made for the test. */
+/* test_cgroup.c - the limits of this process's cgroup, read from files made for the test. */
 #include "common/cgroup.h"
 
 #include <check.h>
@@ -80,6 +80,39 @@ START_TEST(version_one_is_read_too_and_its_huge_number_is_no_limit)
 }
 END_TEST
 
+START_TEST(the_tightest_quota_on_the_way_up_counts_in_whole_cpus)
+{
+	ck_assert_uint_eq(cgroup_cpus(root), 0);
+	put("/proc/self/cgroup", "0::/a/b\n");
+	put("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+	ck_assert_uint_eq(cgroup_cpus(root), 0);
+	put("/sys/fs/cgroup/a/cpu.max", "150000 100000\n");
+	put("/sys/fs/cgroup/cpu.max", "300000 50000\n");
+	ck_assert_uint_eq(cgroup_cpus(root), 2);
+	ck_assert_uint_eq(cgroup_memory_limit(root), 0);
+}
+END_TEST
+
+START_TEST(a_quota_below_one_cpu_is_one)
+{
+	put("/proc/self/cgroup", "0::/\n");
+	put("/sys/fs/cgroup/cpu.max", "1000 100000\n");
+	ck_assert_uint_eq(cgroup_cpus(root), 1);
+}
+END_TEST
+
+START_TEST(a_quota_of_version_one_is_read_by_its_own_period)
+{
+	put("/proc/self/cgroup", "5:cpuset:/x\n4:cpuacct,cpu:/x\n0::/\n");
+	put("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
+	put("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+	ck_assert_uint_eq(cgroup_cpus(root), 0);
+	put("/sys/fs/cgroup/cpu/x/cpu.cfs_quota_us", "200000\n");
+	put("/sys/fs/cgroup/cpu/x/cpu.cfs_period_us", "50000\n");
+	ck_assert_uint_eq(cgroup_cpus(root), 4);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("common/cgroup");
@@ -92,6 +125,9 @@ int main(void)
 	tcase_add_test(tcase, the_smallest_limit_on_the_way_up_counts);
 	tcase_add_test(tcase, in_a_container_the_mount_itself_is_read);
 	tcase_add_test(tcase, version_one_is_read_too_and_its_huge_number_is_no_limit);
+	tcase_add_test(tcase, the_tightest_quota_on_the_way_up_counts_in_whole_cpus);
+	tcase_add_test(tcase, a_quota_below_one_cpu_is_one);
+	tcase_add_test(tcase, a_quota_of_version_one_is_read_by_its_own_period);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

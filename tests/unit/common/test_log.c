@@ -2,13 +2,16 @@
 #include "common/log.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "common/utf8.h"
 
 static char text[1 << 22];
@@ -193,6 +196,90 @@ START_TEST(a_reload_while_others_write_loses_no_line_and_shows_no_secret)
 }
 END_TEST
 
+static unsigned long lines_lost(void)
+{
+	static const char name[] = "\nbatchgate_log_lines_lost_total ";
+	struct buf out;
+	unsigned long lost;
+
+	buf_init(&out, 1 << 20);
+	metrics_render(&out, NULL, 0);
+	lost = strtoul(strstr(out.ptr, name) + sizeof name - 1, NULL, 10);
+	buf_free(&out);
+	return lost;
+}
+
+/* Writes lines of `value` into `fd` from several threads until some were lost, then one more when
+ * the reader has woken up. Gives back how many lines came through whole. */
+static size_t flood(int reader, int writer, char *value)
+{
+	static char got[1 << 22];
+	pthread_t threads[4];
+	size_t len = 0, whole = 0;
+	ssize_t n;
+
+	kept_stderr = dup(STDERR_FILENO);
+	ck_assert_int_ge(dup2(writer, STDERR_FILENO), 0);
+	log_configure(LOG_INFO, LOG_JSON, NULL, 0);
+	do {
+		for (int i = 0; i < 4; i++)
+			ck_assert_int_eq(pthread_create(&threads[i], NULL, write_lines, value), 0);
+		for (int i = 0; i < 4; i++)
+			pthread_join(threads[i], NULL);
+	} while (lines_lost() == 0);
+	fcntl(reader, F_SETFL, O_NONBLOCK);
+	while ((n = read(reader, got + len, sizeof got - len)) > 0)
+		len += (size_t)n;
+	log_info("last", LOG_U("n", 1));
+	dup2(kept_stderr, STDERR_FILENO);
+	close(kept_stderr);
+	n = read(reader, got + len, sizeof got - len);
+	ck_assert_int_gt(n, 0);
+	len += (size_t)n;
+	got[len] = '\0';
+	ck_assert_ptr_nonnull(strstr(got, "\"event\":\"last\",\"n\":1}\n"));
+	for (char *line = strtok(got, "\n"); line; line = strtok(NULL, "\n")) {
+		ck_assert_msg(*line == '{', "in the middle of another line: %.80s", line);
+		whole += strcmp(line + strlen(line) - 2, "\"}") == 0;
+	}
+	return whole;
+}
+
+START_TEST(a_reader_that_has_stopped_loses_lines_and_stops_nobody)
+{
+	static char value[6000]; /* more than fits into a pipe at once */
+	int ends[2];
+
+	memset(value, 'v', _i ? sizeof value - 1 : 100);
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_uint_ge(flood(ends[0], ends[1], value), 8);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(a_socket_that_nobody_reads_is_no_different)
+{
+	char value[] = "value";
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	ck_assert_uint_ge(flood(ends[0], ends[1], value), 100);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(a_terminal_finds_nothing_to_obey_in_a_json_line_either)
+{
+	log_configure(LOG_INFO, LOG_JSON, NULL, 0);
+	begin_capture();
+	log_info("e", LOG_S("v", "a\x1b[31m\x7f\xc2\x80\xc2\x9f\xc2\xa0\"\\\t\n"));
+	ck_assert_ptr_nonnull(strstr(end_capture(),
+		"\"v\":\"a\\u001b[31m\\u007f\\u0080\\u009f\xc2\xa0\\\"\\\\\\u0009\\n\"}\n"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("common/log");
@@ -209,6 +296,9 @@ int main(void)
 	tcase_add_test(tcase, bad_utf8_becomes_replacement_characters);
 	tcase_add_test(tcase, without_memory_a_line_still_says_that_one_is_lost);
 	tcase_add_test(tcase, without_memory_for_a_new_list_the_old_one_keeps_hiding);
+	tcase_add_loop_test(tcase, a_reader_that_has_stopped_loses_lines_and_stops_nobody, 0, 2);
+	tcase_add_test(tcase, a_socket_that_nobody_reads_is_no_different);
+	tcase_add_test(tcase, a_terminal_finds_nothing_to_obey_in_a_json_line_either);
 	tcase_add_test(tcase, a_reload_while_others_write_loses_no_line_and_shows_no_secret);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

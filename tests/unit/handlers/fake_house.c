@@ -92,6 +92,11 @@ const struct http_request *exchange_request(const struct exchange *ex)
 	return &ex->request;
 }
 
+const struct route *exchange_route(const struct exchange *ex)
+{
+	return ex->route;
+}
+
 enum problem_code exchange_problem(const struct exchange *ex)
 {
 	return ex->problem;

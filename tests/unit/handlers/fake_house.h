@@ -9,6 +9,7 @@
 
 struct exchange { /* set by the test: request, header_*; the rest is what the handler did */
 	struct http_request request;
+	const struct route *route;
 	const char *header_names[8], *header_values[8];
 	const char *body;
 	size_t charged;

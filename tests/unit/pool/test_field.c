@@ -21,7 +21,7 @@ static enum item_reason check_line(const char *line, size_t len)
 		name.len = (size_t)(colon - line);
 		value = (struct span){colon + 1, len - name.len - 1};
 	}
-	return field_check(name, field_trim(value));
+	return field_check(name, span_trim(value));
 }
 
 START_TEST(every_header_of_the_hostile_list_gets_its_verdict)
@@ -155,10 +155,10 @@ END_TEST
 
 START_TEST(white_space_around_a_value_is_trimmed)
 {
-	ck_assert(span_equals(field_trim(SPAN(" \t a b\t ")), "a b"));
-	ck_assert(span_equals(field_trim(SPAN(" \t ")), ""));
-	ck_assert(span_equals(field_trim(SPAN("")), ""));
-	ck_assert_uint_eq(field_trim((struct span){0}).len, 0);
+	ck_assert(span_equals(span_trim(SPAN(" \t a b\t ")), "a b"));
+	ck_assert(span_equals(span_trim(SPAN(" \t ")), ""));
+	ck_assert(span_equals(span_trim(SPAN("")), ""));
+	ck_assert_uint_eq(span_trim((struct span){0}).len, 0);
 }
 END_TEST
 

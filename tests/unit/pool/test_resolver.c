@@ -582,7 +582,7 @@ START_TEST(many_who_ask_for_one_name_share_one_look_up)
 }
 END_TEST
 
-START_TEST(answers_are_kept_for_a_minute_and_failures_for_five_seconds)
+START_TEST(answers_are_kept_for_a_minute_and_a_name_that_does_not_exist_for_five_seconds)
 {
 	struct world world;
 	struct asker asker = {.world = &world};
@@ -609,6 +609,32 @@ START_TEST(answers_are_kept_for_a_minute_and_failures_for_five_seconds)
 	ck_assert(!ask(&asker, "both.test"));
 	wait_for(&asker);
 	ck_assert_uint_eq(world.queries, 2);
+	world_free(&world);
+}
+END_TEST
+
+START_TEST(a_server_that_failed_is_asked_again_by_who_tries_again)
+{
+	static const char *const hosts[] = {"fail.test", "refuse.test"};
+	struct world world;
+
+	world_init(&world);
+	for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+		struct asker asker = ask_and_wait(&world, hosts[i]);
+
+		ck_assert_str_eq(asker.answer.text, "the DNS server failed or cannot be reached");
+		world.queries = 0;
+		world.now_us += SECOND / 10 - 1;
+		asker.called = 0;
+		ck_assert(ask(&asker, hosts[i])); /* who asks at the same time shares it */
+		ck_assert_int_eq(asker.answer.status, RESOLVER_FAILED);
+		ck_assert_uint_eq(world.queries, 0);
+		world.now_us += 1;
+		asker.called = 0;
+		ck_assert(!ask(&asker, hosts[i]));
+		wait_for(&asker);
+		ck_assert_uint_gt(world.queries, 0);
+	}
 	world_free(&world);
 }
 END_TEST
@@ -836,7 +862,9 @@ int main(void)
 	tcase_add_test(tcase, failures_are_told_apart);
 	tcase_add_test(tcase, aliases_are_given_and_a_chain_too_long_to_judge_fails);
 	tcase_add_test(tcase, many_who_ask_for_one_name_share_one_look_up);
-	tcase_add_test(tcase, answers_are_kept_for_a_minute_and_failures_for_five_seconds);
+	tcase_add_test(tcase,
+		answers_are_kept_for_a_minute_and_a_name_that_does_not_exist_for_five_seconds);
+	tcase_add_test(tcase, a_server_that_failed_is_asked_again_by_who_tries_again);
 	tcase_add_test(tcase, who_forgets_is_not_called_and_the_answer_is_kept_all_the_same);
 	tcase_add_test(tcase, a_callback_may_ask_and_forget);
 	tcase_add_test(tcase, hosts_are_answered_from_the_file_at_once_and_without_a_query);

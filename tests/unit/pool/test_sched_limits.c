@@ -225,27 +225,6 @@ START_TEST(an_idle_group_saves_no_more_than_one_second)
 }
 END_TEST
 
-START_TEST(a_clock_read_a_moment_earlier_brings_no_tokens)
-{
-	struct fake_group group;
-
-	begin(1000, 10000);
-	world_group(&world, &group, with_rate(5));
-	world_submit_many(&world, &group, "http://a:80", 20, MS);
-	world_pump(&world);
-	ck_assert_uint_eq(world.start_count, 1);
-	world_run_until(&world, world.now_us + 200 * MS + 1);
-	ck_assert_uint_eq(world.start_count, 2);
-	world_run_until(&world, world.now_us + 198 * MS);
-	sched_expire(world.sched,
-		world.now_us + 3 * MS); /* one thread is ahead: the token's timer is over */
-	ck_assert_ptr_null(
-		sched_pick(world.sched, world.now_us - 300 * MS)); /* another one behind */
-	world_close(&world, &group);
-	finish();
-}
-END_TEST
-
 START_TEST(what_is_parked_on_a_rate_limit_when_the_batchs_clock_runs_out_ends_as_rate_limited)
 {
 	struct pool_group_options options;
@@ -301,7 +280,6 @@ int main(void)
 	tcase_add_test(tcase, a_slow_rate_lets_one_call_start_at_once);
 	tcase_add_test(tcase, a_rate_limited_group_waits_for_one_timer);
 	tcase_add_test(tcase, an_idle_group_saves_no_more_than_one_second);
-	tcase_add_test(tcase, a_clock_read_a_moment_earlier_brings_no_tokens);
 	tcase_add_test(tcase,
 		what_is_parked_on_a_rate_limit_when_the_batchs_clock_runs_out_ends_as_rate_limited);
 	tcase_add_test(tcase, a_rate_limited_batch_does_not_hold_up_the_callers_others);

@@ -111,6 +111,28 @@ START_TEST(a_batch_takes_turns_between_its_upstreams)
 }
 END_TEST
 
+START_TEST(one_after_the_other_means_the_order_of_the_items_whatever_their_upstreams)
+{
+	static const char *const origins[] = {"http://a:80", "http://a:80", "http://b:80",
+		"http://a:80", "http://c:80", "http://b:80", "http://a:80"};
+	const size_t count = sizeof origins / sizeof *origins;
+	struct fake_group group;
+	struct pool_group_options options;
+
+	begin(100);
+	options = world_options(ann);
+	options.concurrency = 1;
+	world_group(&world, &group, options);
+	for (size_t i = 0; i < count; i++)
+		world_submit_many(&world, &group, origins[i], 1, MS);
+	world_close(&world, &group);
+	world_run(&world);
+	for (size_t i = 0; i < count; i++)
+		ck_assert_uint_eq(world.starts[i]->number, i);
+	finish();
+}
+END_TEST
+
 START_TEST(a_batch_of_3_beside_one_of_10000_takes_twice_its_time_at_most)
 {
 	struct fake_group large, small;
@@ -344,6 +366,8 @@ int main(void)
 	tcase_add_test(tcase, callers_take_turns_whatever_number_of_batches_each_has);
 	tcase_add_test(tcase, two_keys_of_one_name_are_one_caller);
 	tcase_add_test(tcase, a_batch_takes_turns_between_its_upstreams);
+	tcase_add_test(
+		tcase, one_after_the_other_means_the_order_of_the_items_whatever_their_upstreams);
 	tcase_add_test(tcase, a_batch_of_3_beside_one_of_10000_takes_twice_its_time_at_most);
 	tcase_add_test(tcase,
 		a_caller_with_one_batch_does_not_wait_for_a_hundred_of_another_in_a_full_pool);

@@ -36,7 +36,7 @@ START_TEST(an_origin_has_one_entry_until_its_last_reference_goes)
 }
 END_TEST
 
-START_TEST(the_latest_bound_and_rule_hold)
+START_TEST(it_keeps_the_bound_and_rule_that_it_was_made_with)
 {
 	struct upstream_table table;
 	struct url a = url_of((char[]){"http://a:80"});
@@ -47,13 +47,13 @@ START_TEST(the_latest_bound_and_rule_hold)
 	upstream->in_flight = 1;
 	upstream->promised = 1;
 	ck_assert(!upstream_has_room(upstream));
-	upstream = upstream_get(&table, &a, 3, 7);
-	ck_assert(upstream_has_room(upstream));
-	ck_assert_uint_eq(upstream->rule, 7);
-	upstream_get(&table, &a, 1, 7);
+	ck_assert_ptr_eq(upstream_get(&table, &a, 3, 7), upstream);
 	ck_assert(!upstream_has_room(upstream));
+	ck_assert_uint_eq(upstream->rule, 1);
+	upstream->limit = 3; /* as a reload does */
+	ck_assert(upstream_has_room(upstream));
 	upstream->in_flight = upstream->promised = 0;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 2; i++)
 		upstream_put(&table, upstream);
 	upstream_table_free(&table);
 }
@@ -123,7 +123,7 @@ int main(void)
 	suite_add_tcase(suite, tcase);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, an_origin_has_one_entry_until_its_last_reference_goes);
-	tcase_add_test(tcase, the_latest_bound_and_rule_hold);
+	tcase_add_test(tcase, it_keeps_the_bound_and_rule_that_it_was_made_with);
 	tcase_add_test(tcase, thousands_of_origins_are_kept_apart);
 	tcase_add_test(tcase, without_memory_there_is_no_entry);
 	srunner_run_all(runner, CK_NORMAL);

@@ -33,7 +33,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	auth_unref(auth);
+	auth_destroy(auth);
 }
 
 static void make(void)
@@ -62,7 +62,6 @@ START_TEST(every_hash_of_a_key_names_its_caller)
 	check_caller("Bearer new", "team");
 	check_caller("bearer  admin ", "boss");
 	check_caller("BEARER admin", "boss");
-	ck_assert(auth_has_keys(auth));
 	caller = auth_check(auth, "Bearer admin");
 	ck_assert(caller->admin && !caller->ad_hoc);
 	caller_unref(caller);
@@ -105,7 +104,6 @@ START_TEST(without_keys_everybody_is_anonymous_whatever_they_send)
 	make();
 	check_caller(NULL, "anonymous");
 	check_caller("Bearer anything", "anonymous");
-	ck_assert(!auth_has_keys(auth));
 	caller = auth_check(auth, NULL);
 	ck_assert(caller->ad_hoc && caller->admin);
 	caller_unref(caller);
@@ -118,7 +116,7 @@ START_TEST(a_caller_outlives_the_table_it_came_from)
 
 	make();
 	caller = auth_check(auth, "Bearer old");
-	auth_unref(auth);
+	auth_destroy(auth);
 	auth = NULL;
 	ck_assert_str_eq(caller->name, "team");
 	caller_unref(caller);

@@ -79,7 +79,7 @@ static const struct {
 		NULL}, /* no keys: who reaches us may */
 };
 
-START_TEST(a_request_fails_at_the_first_check_in_the_order_of_the_contract)
+START_TEST(a_request_fails_at_the_first_check_it_does_not_pass)
 {
 	struct answer answer = wire_ask(port, orders[_i].request);
 
@@ -342,8 +342,8 @@ static Suite *make_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, an_answer_carries_the_request_id_and_a_problem_names_it_too);
-	tcase_add_loop_test(tcase, a_request_fails_at_the_first_check_in_the_order_of_the_contract,
-		0, sizeof orders / sizeof orders[0]);
+	tcase_add_loop_test(tcase, a_request_fails_at_the_first_check_it_does_not_pass, 0,
+		sizeof orders / sizeof orders[0]);
 	tcase_add_test(tcase, head_is_answered_like_get_without_the_body);
 	tcase_add_test(tcase, pipelined_requests_are_answered_in_order_on_one_connection);
 	tcase_add_test(tcase, an_http_1_0_client_is_kept_only_where_it_asks);

@@ -234,6 +234,38 @@ START_TEST(stopping_waits_for_answers_that_are_being_written)
 }
 END_TEST
 
+static void *stop(void *server)
+{
+	http_server_stop(server, 10000);
+	return NULL;
+}
+
+START_TEST(stopping_waits_for_a_body_that_is_still_arriving)
+{
+	pthread_t stopper;
+	uint16_t port = toys_start(&toys);
+	struct wire wire = wire_open(port);
+	struct answer answer;
+
+	wire_say(&wire, "POST /echo HTTP/1.1\r\nHost: x\r\n" JSON
+			"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+	expect_status(&wire, 100); /* the headers have been read */
+	ck_assert_int_eq(pthread_create(&stopper, NULL, stop, toys.server), 0);
+	do {
+		answer = wire_ask(port, GET_OK);
+		answer_free(&answer);
+	} while (answer.status == 200);
+	ck_assert_int_eq(answer.status, 503);
+	wire_say(&wire, "{}");
+	pthread_join(stopper, NULL);
+	answer = wire_answer(&wire);
+	ck_assert_int_eq(answer.status, 200);
+	ck_assert_str_eq(answer.body, "{}");
+	answer_free(&answer);
+	wire_close(&wire);
+}
+END_TEST
+
 START_TEST(stopping_cuts_what_is_not_read_within_the_grace)
 {
 	uint16_t port = toys_start(&toys);
@@ -265,7 +297,7 @@ START_TEST(every_answer_of_ours_is_reported_once)
 END_TEST
 
 /* Every allocation on a request's way fails once: an answer or a cut connection, and the next
- * request is served. */
+ * request is served. Only what was answered is reported. */
 START_TEST(a_request_that_meets_no_memory_costs_nobody_else_anything)
 {
 	static const char *const requests[] = {GET_OK, POST_ECHO(""),
@@ -273,6 +305,7 @@ START_TEST(a_request_that_meets_no_memory_costs_nobody_else_anything)
 		"GET /buffer HTTP/1.1\r\nHost: x\r\n\r\n",
 		"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"};
 	uint16_t port = toys_start(&toys);
+	unsigned answers = 0;
 
 	for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
 		bool failed = true;
@@ -286,11 +319,14 @@ START_TEST(a_request_that_meets_no_memory_costs_nobody_else_anything)
 			mem_fail_at(0);
 			ck_assert_msg(failed || answer.status != 0,
 				"no answer although there was memory");
+			answers += answer.status != 0 ? 2 : 1;
 			answer_free(&answer);
 			check_ask(port, GET_OK, 200);
 			ck_assert_uint_lt(n, 200);
 		}
 	}
+	http_server_stop(toys.server, 1000);
+	ck_assert_uint_eq(atomic_load(&toys.answered), answers);
 }
 END_TEST
 
@@ -308,6 +344,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, options_says_what_is_allowed_and_to_which_origin);
 	tcase_add_test(tcase, while_draining_only_health_is_answered_and_what_runs_still_ends);
 	tcase_add_test(tcase, stopping_waits_for_answers_that_are_being_written);
+	tcase_add_test(tcase, stopping_waits_for_a_body_that_is_still_arriving);
 	tcase_add_test(tcase, stopping_cuts_what_is_not_read_within_the_grace);
 	tcase_add_test(tcase, every_answer_of_ours_is_reported_once);
 	tcase_add_test(tcase, a_request_that_meets_no_memory_costs_nobody_else_anything);
