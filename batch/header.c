@@ -124,7 +124,10 @@ static enum err_code add_field(struct header_list *list, struct span name, const
 
 		if (other->name_len == name.len &&
 			strncasecmp(list->text.ptr + other->name_at, name.ptr, name.len) == 0)
-			return refuse(fault, REASON_HEADER_INVALID, name);
+			return fault_add(fault, REASON_HEADER_INVALID, "/headers", none,
+				"`headers` names a field more than once, in different case: give "
+				"it "
+				"a list of values");
 	}
 	if (json_is_string(value))
 		return add_value(list, name, value, fault);
@@ -225,6 +228,18 @@ bool header_has(const char *const *lines, size_t count, const char *name)
 	return false;
 }
 
+/* An empty key names nothing, so it makes nothing repeatable. */
+bool header_has_value(const char *const *lines, size_t count, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < count; i++)
+		if (strncasecmp(lines[i], name, len) == 0 && lines[i][len] == ':' &&
+			strcmp(lines[i] + len, ": \"\"") != 0)
+			return true;
+	return false;
+}
+
 static bool hides(const struct header_list *own, const char *name, size_t len)
 {
 	for (size_t i = 0; own && i < own->count; i++) {
@@ -292,7 +307,7 @@ static enum err_code share_lines(struct header_base *base)
 			return ERR_NOMEM;
 		memcpy(base->common[kind], lines, count * sizeof *lines);
 		base->common_count[kind] = count;
-		base->common_keyed = header_has(lines, count, "Idempotency-Key");
+		base->common_keyed = header_has_value(lines, count, "Idempotency-Key");
 	}
 	return ERR_OK;
 }

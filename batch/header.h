@@ -51,4 +51,5 @@ void header_base_free(struct header_base *base); /* a zeroed one is fine */
 size_t header_merge(const struct header_base *base, const struct header_list *own,
 	const char *own_text, enum body_kind kind, const char **lines, struct fault *fault);
 bool header_has(const char *const *lines, size_t count, const char *name);
+bool header_has_value(const char *const *lines, size_t count, const char *name);
 #endif

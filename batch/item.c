@@ -208,7 +208,9 @@ static void blame_url(enum item_reason reason, const struct url *url, struct fau
 	switch (reason) {
 	case REASON_HOST_INVALID:
 		fault_add(fault, reason, "/url", none,
-			"the host in `url` is not written in its one normal form");
+			"the host in `url` is not written in its one normal form: labels of 1 to "
+			"63 letters, digits, - or _, no dot at the end, an IPv4 address as four "
+			"decimal numbers");
 		return;
 	case REASON_SCHEME_DENIED:
 		fault_add(fault, reason, "/url", none, "only http and https URLs may be called");
@@ -233,8 +235,11 @@ static void blame_url(enum item_reason reason, const struct url *url, struct fau
 		return;
 	default:
 		fault_add(fault, reason, "/url", none,
-			"`url` is not an absolute http or https URL of at most %d bytes (other "
-			"than ASCII must be encoded)",
+			"`url` must be http:// or https://, a host, a port of 1 to 65535 if any, "
+			"and "
+			"printable ASCII without spaces, quotes or <>\\^{|}` (percent-encode "
+			"them), at "
+			"most %d bytes",
 			URL_MAX_BYTES);
 	}
 }
@@ -275,7 +280,7 @@ static void fill_request(struct plan *plan, struct item *item, const struct url 
 		request->header_count = base->common_count[plan->kind];
 	}
 	request->repeatable = method_idempotent(plan->method) ||
-			      (plan->own_headers ? header_has(request->headers,
+			      (plan->own_headers ? header_has_value(request->headers,
 							   request->header_count, "Idempotency-Key")
 						 : base->common_keyed);
 	request->max_redirects = plan->max_redirects;

@@ -101,11 +101,24 @@ static void render_error(const struct problem_error *error, struct buf *out)
 	buf_add_char(out, '}');
 }
 
+/* Says, too, how many errors the list leaves out. */
+static void render_detail(const struct problem *problem, struct buf *out)
+{
+	char detail[sizeof problem->detail + 64];
+
+	if (problem->more)
+		snprintf(detail, sizeof detail, "%s (%zu more errors are not listed)",
+			problem->detail, problem->more);
+	else
+		snprintf(detail, sizeof detail, "%s", problem->detail);
+	buf_add_json_string(out, detail, strlen(detail));
+}
+
 void problem_render(const struct problem *problem, const char *request_id, struct buf *out)
 {
 	buf_addf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"detail\":",
 		table[problem->code].title, problem_status(problem->code));
-	buf_add_json_string(out, problem->detail, strlen(problem->detail));
+	render_detail(problem, out);
 	buf_adds(out, ",\"request_id\":");
 	buf_add_json_string(out, request_id, strlen(request_id));
 	buf_addf(out, ",\"code\":\"%s\"", problem_code_text(problem->code));

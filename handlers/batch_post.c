@@ -3,9 +3,11 @@
  * One `struct post` a request. Two hold it: the exchange (until nobody can tell us any more that
  * the client left) and the running batch (until it is complete). Whoever lets go last frees it. The
  * answer is the batch's own document, copied out of the rendered results while the client reads. */
+#include <stdio.h>
 #include <string.h>
 
 #include "batch/batch.h"
+#include "batch/scan.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
@@ -66,14 +68,19 @@ static struct post *post_new(struct service *service, struct exchange *ex)
 /* `"a"` is shown as a, 2 as 2; NULL where there is none. */
 static const char *show_id(struct span id, char out[ID_SHOWN_BYTES + 1])
 {
+	struct buf text;
+
 	if (span_equals(id, "null"))
 		return NULL;
-	if (id.len >= 2 && id.ptr[0] == '"')
-		id = (struct span){id.ptr + 1, id.len - 2};
-	if (id.len > ID_SHOWN_BYTES)
-		id.len = ID_SHOWN_BYTES;
-	memcpy(out, id.ptr, id.len);
-	out[id.len] = '\0';
+	if (id.ptr[0] != '"')
+		return snprintf(out, ID_SHOWN_BYTES + 1, "%.*s", (int)id.len, id.ptr) < 0 ? NULL
+											  : out;
+	buf_init(&text, ID_SHOWN_BYTES);
+	if (scan_string(id, &text) == ERR_OK && text.ptr)
+		memcpy(out, text.ptr, text.len + 1);
+	else
+		out[0] = '\0';
+	buf_free(&text);
 	return out;
 }
 

@@ -40,7 +40,8 @@ static void add_service(struct gauges *gauges, struct service *service)
 		(double)http_server_connections(service->server));
 	add(gauges, "batchgate_memory_bytes", "Bytes of limits.memory that requests hold now.",
 		(double)mem_used(&service->budget));
-	add(gauges, "batchgate_memory_limit_bytes", "What requests may hold of limits.memory, in bytes.",
+	add(gauges, "batchgate_memory_limit_bytes",
+		"What requests may hold of limits.memory, in bytes.",
 		(double)service->budget.limit);
 	gauges->items[gauges->count++] = (struct metrics_gauge){
 		.name = "batchgate_build_info",

@@ -69,17 +69,18 @@ void framing_init(struct framing *framing)
 	*framing = (struct framing){0};
 }
 
-void framing_add(struct framing *framing, struct span name, struct span value)
+void framing_add(struct framing *framing, struct span name, struct span sent)
 {
+	struct span value = span_trim(sent);
+
 	if (!framing_is_token(name)) {
 		if (!framing->fault)
 			framing->fault = "a header's name is not a token (no space may stand "
 					 "before the colon)";
 		return;
 	}
-	if (!is_value(value) && !framing->fault)
+	if (!is_value(sent) && !framing->fault)
 		framing->fault = "a header's value has a control byte in it";
-	value = span_trim(value);
 	if (span_equals_nocase(name, "host")) {
 		framing->hosts++;
 		framing->host_valid = is_host(value);
@@ -88,7 +89,9 @@ void framing_add(struct framing *framing, struct span name, struct span value)
 		framing->length_valid = read_length(value, &framing->length);
 	} else if (span_equals_nocase(name, "transfer-encoding")) {
 		framing->codings++;
-		framing->chunked = span_equals_nocase(value, "chunked");
+		/* as sent: libmicrohttpd does not know it with a blank behind it, and waits for
+		 * ever */
+		framing->chunked = span_equals_nocase(sent, "chunked");
 	} else if (span_equals_nocase(name, "expect")) {
 		framing->expectations++;
 		framing->continue_wanted = span_equals_nocase(value, "100-continue");

@@ -443,6 +443,13 @@ class Options(world.Case):
         self.assertTrue(result["success"])
         self.assertIn("x-latin", result["headers"])
 
+    def test_a_content_type_is_sent_without_a_body_too(self):
+        items = [{"url": self.fault.url("/echo"), "headers": {"Content-Type": "text/csv"}}, {"url": self.fault.url("/echo")}]
+        for types, document in ((["text/csv", None], self.batch(items)), (["text/csv", "text/x"], self.batch(items, defaults={"headers": {"Content-Type": "text/x"}}))):
+            for expected, result in zip(types, document["results"]):
+                found = [v for n, v in result["body"]["headers"] if n.lower() == "content-type"]
+                self.assertEqual((found, result["body"]["body_bytes"]), ([expected] if expected else [], 0))
+
     def test_include_timing(self):
         result = self.one({"include_timing": True}, url=self.fault.url("/ok"))
         timing = result["timing"]

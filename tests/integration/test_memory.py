@@ -149,7 +149,6 @@ class Answers(world.Case):
                     sock.sendall(world.frame("POST", "/v1/batch", body, [("Content-Type", "application/json")]))
                     world.wait_for("all of them to wait", lambda: self.fault.hits(path) == calls
                                    and server.metrics().total("batchgate_queued") == calls, 300, 0.2)
-                    print(server.rss() // 1024)
                     self.assertLess(server.rss(), bound(limit))
                 world.wait_for("nothing queued", lambda: server.metrics().total("batchgate_queued") == 0)
                 world.wait_for("the budget to be given back", lambda: server.metrics().total("batchgate_memory_bytes") == 0)

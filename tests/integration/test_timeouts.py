@@ -73,6 +73,13 @@ class Clocks(world.Case):
                 self.assertEqual(result["attempts"], 0)
         self.assertEqual(self.fault.hits("/ok"), sum(r["success"] for r in results))
 
+    def test_what_ends_in_the_queue_says_how_long_it_waited(self):
+        items = [{"url": self.fault.url("/stall")}, {"url": self.fault.url("/ok")}]
+        result = self.batch(items, {"concurrency": 1, "batch_timeout_ms": 400, "include_timing": True})["results"][1]
+        self.assert_error(result, "timeout", "queue", sent=False)
+        self.assertGreaterEqual(result["timing"]["queue_ms"], 390)
+        self.assertEqual((result["timing"]["url"], result["timing"]["attempts"], result["duration_ms"]), (None, [], 0))
+
     def test_connect_timeout_belongs_to_the_connection_alone(self):
         server = self.start({"upstreams": [{"match": "*", "connect_timeout": "300ms"}]})
         result = self.one(server=server, url=self.fault.url("/sleep", ms=900))

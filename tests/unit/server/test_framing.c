@@ -104,6 +104,8 @@ START_TEST(codings_and_expectations_but_the_known_ones_are_refused_as_such)
 {
 	ck_assert_int_eq(GET({"Transfer-Encoding", "gzip"}), PROBLEM_NOT_IMPLEMENTED);
 	ck_assert_int_eq(GET({"Transfer-Encoding", "gzip, chunked"}), PROBLEM_NOT_IMPLEMENTED);
+	ck_assert_int_eq(GET({"Transfer-Encoding", "chunked "}), PROBLEM_NOT_IMPLEMENTED);
+	ck_assert_int_eq(GET({"Transfer-Encoding", "chunked\t"}), PROBLEM_NOT_IMPLEMENTED);
 	ck_assert_int_eq(GET({"Transfer-Encoding", "\x0b"
 						   "chunked"}),
 		PROBLEM_BAD_REQUEST);

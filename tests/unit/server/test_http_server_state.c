@@ -246,6 +246,7 @@ START_TEST(stopping_waits_for_a_body_that_is_still_arriving)
 	uint16_t port = toys_start(&toys);
 	struct wire wire = wire_open(port);
 	struct answer answer;
+	int status;
 
 	wire_say(&wire, "POST /echo HTTP/1.1\r\nHost: x\r\n" JSON
 			"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n");
@@ -253,9 +254,10 @@ START_TEST(stopping_waits_for_a_body_that_is_still_arriving)
 	ck_assert_int_eq(pthread_create(&stopper, NULL, stop, toys.server), 0);
 	do {
 		answer = wire_ask(port, GET_OK);
+		status = answer.status;
 		answer_free(&answer);
-	} while (answer.status == 200);
-	ck_assert_int_eq(answer.status, 503);
+	} while (status == 200);
+	ck_assert_int_eq(status, 503);
 	wire_say(&wire, "{}");
 	pthread_join(stopper, NULL);
 	answer = wire_answer(&wire);
