@@ -232,10 +232,10 @@ def bench_wide(table, folder):
     """10,000 calls in flight on an upstream that sleeps a second, three times, against 64-transfer lanes."""
     wide, rounds = 10000, 3
     with Peers() as peers:
+        # One upstream each: where one's closed connections still stand in TIME_WAIT, the other would pay for finding ports.
         port = start_sleeper(peers, 1000)
-        url = f"http://127.0.0.1:{port}/small"
+        url = f"http://127.0.0.1:{start_sleeper(peers, 1000)}/small"
         lanes = tool("bareloop", wide * rounds, wide, os.cpu_count(), 64, url)
-        ask(port, "/reset")
         gate = Gate(peers, folder, [port], server={"port": 0, "max_connections": 64}, pool={"max_in_flight": wide},
                     limits={"max_concurrency": wide, "max_items": wide}, upstreams=[{"match": "*", "concurrency": wide}])
         body = batch_of(wide, port, concurrency=wide)

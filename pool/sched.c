@@ -235,9 +235,10 @@ static bool has_token(struct sched *sched, struct pool_group *group, uint64_t no
 
 	if (rate <= 0)
 		return true;
-	REQUIRE(now_us >= group->tokens_at_us); /* the clock is read under the pool's lock */
-	group->tokens += (double)(now_us - group->tokens_at_us) / 1e6 * rate;
-	group->tokens_at_us = now_us;
+	if (now_us > group->tokens_at_us) {
+		group->tokens += (double)(now_us - group->tokens_at_us) / 1e6 * rate;
+		group->tokens_at_us = now_us;
+	}
 	if (group->tokens > most)
 		group->tokens = most;
 	if (group->tokens >= 1 - 1e-9)

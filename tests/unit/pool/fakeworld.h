@@ -148,9 +148,8 @@ static inline enum err_code world_group_try(
 {
 	enum err_code code;
 
-	*group = (struct fake_group){.options = options,
-		.tokens = 1,
-		.tokens_at_us = world->now_us};
+	*group =
+		(struct fake_group){.options = options, .tokens = 1, .tokens_at_us = world->now_us};
 	code = sched_group_new(world->sched, &options, world->now_us, &group->handle);
 	if (code == ERR_OK)
 		group->cancelled = sched_group_cancelled(group->handle);
