@@ -287,14 +287,15 @@ static bool add_result(struct buf *out, const struct result_view *view,
 static char *render_small(const struct result_view *view, const struct outcome *outcome,
 	const struct result_measure *measure, size_t *ret_len)
 {
-	char room[SMALL_BYTES], *bytes;
+	char room[SMALL_BYTES];
+	char *bytes;
 	struct buf out = {.ptr = room, .capacity = sizeof room, .max = sizeof room - 1};
 
 	if (!add_result(&out, view, outcome, measure))
 		return NULL;
 	bytes = mem_resize(NULL, out.len);
 	if (bytes) {
-		memcpy(bytes, room, out.len);
+		memcpy(bytes, out.ptr, out.len);
 		*ret_len = out.len;
 	}
 	return bytes;

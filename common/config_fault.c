@@ -65,8 +65,8 @@ void config_fault(struct config_loading *loading, struct config_place place, con
 	size_t len = write_place(loading, place, key, line);
 	va_list args;
 
-	memcpy(line + len, ": ", 2);
-	len += 2;
+	line[len++] = ':';
+	line[len++] = ' ';
 	va_start(args, fmt);
 	vsnprintf(line + len, sizeof line - len, fmt, args);
 	va_end(args);

@@ -76,7 +76,7 @@ void auth_destroy(struct auth *auth)
 {
 	if (!auth)
 		return;
-	for (size_t i = 0; i < auth->caller_count; i++)
+	for (size_t i = 0; auth->callers && i < auth->caller_count; i++)
 		caller_unref(auth->callers[i]);
 	caller_unref(auth->anonymous);
 	mem_free(auth->callers);
