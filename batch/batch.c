@@ -278,12 +278,24 @@ static void end_call(struct call *call)
 	count_down(batch);
 }
 
-static enum err_code refuse_start(enum err_code code, struct problem *problem)
+static void queue_full(size_t calls, size_t limit, struct problem *problem)
+{
+	if (calls > limit)
+		problem_set(problem, PROBLEM_QUEUE_FULL,
+			"%zu items never fit into a queue of %zu (pool.queue_limit): send "
+			"fewer at a time",
+			calls, limit);
+	else
+		problem_set(problem, PROBLEM_QUEUE_FULL,
+			"the queue has no room for this batch; try again later");
+}
+
+static enum err_code refuse_start(
+	const struct batch *batch, enum err_code code, struct problem *problem)
 {
 	switch (code) {
 	case ERR_BUSY:
-		problem_set(problem, PROBLEM_QUEUE_FULL,
-			"the queue has no room for this batch; try again later");
+		queue_full(batch->call_count, batch->env.config->pool.queue_limit, problem);
 		break;
 	case ERR_CLOSING:
 		problem_set(problem, PROBLEM_DRAINING, "the server is shutting down");
@@ -309,7 +321,7 @@ static enum err_code submit(struct batch *batch, struct problem *problem)
 	int why;
 
 	if (code != ERR_OK)
-		return refuse_start(code, problem);
+		return refuse_start(batch, code, problem);
 	atomic_store(&batch->group_holds, 1);
 	why = atomic_load(&batch->cancelled);
 	if (why == POOL_RUNNING && batch->options.stop_on_error && batch->refused > 0)
@@ -321,7 +333,7 @@ static enum err_code submit(struct batch *batch, struct problem *problem)
 	if (code == ERR_OK)
 		return ERR_OK;
 	let_group_go(batch);
-	return refuse_start(code, problem);
+	return refuse_start(batch, code, problem);
 }
 
 static void report_refusals(struct batch *batch)

@@ -222,16 +222,22 @@ static void blame_url(enum item_reason reason, const struct url *url, struct fau
 		return;
 	case REASON_PORT_DENIED:
 		fault_add(fault, reason, "/url", none,
-			"%.255s%sport %u is not one that may be called here", host, colon,
-			url->port);
+			"%.255s%sport %u is not one that may be called here unless the operator "
+			"opens it (targets.allow)",
+			host, colon, url->port);
 		return;
 	case REASON_HOST_DENIED:
 		fault_add(fault, reason, "/url", none,
-			"%.255s is not a host that may be called from here", host);
+			"%.255s is not a host that may be called from here unless the operator "
+			"opens "
+			"it (targets.allow)",
+			host);
 		return;
 	case REASON_ADDRESS_DENIED:
 		fault_add(fault, reason, "/url", none,
-			"%.255s is not an address that may be called from here", host);
+			"%.255s is not an address that may be called from here unless the operator "
+			"opens it (targets.allow)",
+			host);
 		return;
 	default:
 		fault_add(fault, reason, "/url", none,

@@ -3,6 +3,7 @@
 #include "server/http_server_parts.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "server/accept.h"
 #include "server/cors.h"
@@ -90,15 +91,18 @@ static bool access_passes(struct exchange *ex, struct problem *problem)
 		return true;
 	if (!caller_is_known(ex, access)) {
 		problem_set(problem, PROBLEM_UNAUTHORIZED, "%s",
-			authorization ? "this key is not known"
-				      : "a key is needed: Authorization: Bearer KEY");
+			!authorization ? "a key is needed: Authorization: Bearer KEY"
+			: strncasecmp(authorization, "Bearer ", 7) != 0
+				? "send the key as Authorization: Bearer KEY"
+				: "this key is not known");
 		exchange_set_header(ex, "WWW-Authenticate", "Bearer");
 		return false;
 	}
 	if ((access == ROUTE_AD_HOC && !ex->request.caller->ad_hoc) ||
 		(access == ROUTE_ADMIN && !ex->request.caller->admin)) {
-		problem_set(problem, PROBLEM_FORBIDDEN, "the key %.100s may not do this",
-			ex->request.caller->name);
+		problem_set(problem, PROBLEM_FORBIDDEN, "the key %.100s may not do this: it has %s",
+			ex->request.caller->name,
+			access == ROUTE_ADMIN ? "no admin: true" : "ad_hoc: false");
 		return false;
 	}
 	return true;
@@ -213,8 +217,8 @@ static bool type_passes(struct exchange *ex, struct problem *problem)
 	case ACCEPT_TYPE_OTHER:
 		problem_set(problem, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
 			"the Content-Type must be %s; with curl, say --json instead of -d or "
-			"--data",
-			ex->route->consumes);
+			"--data, or add -H 'Content-Type: %s'",
+			ex->route->consumes, ex->route->consumes);
 		return false;
 	}
 	if (why)

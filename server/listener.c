@@ -72,8 +72,11 @@ enum err_code listener_bind(
 	for (const struct addrinfo *one = list; one && fd < 0; one = one->ai_next)
 		fd = bind_one(one);
 	if (fd < 0)
-		code = err_set(err, ERR_IO, "cannot listen on %s port %u: %s", host, (unsigned)port,
-			strerror(errno));
+		code = err_set(err, ERR_IO,
+			"cannot listen on %s port %u: %s; --server-port=PORT chooses another, 0 a "
+			"free "
+			"one",
+			host, (unsigned)port, strerror(errno));
 	freeaddrinfo(list);
 	if (fd < 0)
 		return code;

@@ -182,9 +182,13 @@ START_TEST(targets_that_policy_refuses_are_blocked)
 	ck_assert(strstr(kit.last_message, "127.0.0.1") != NULL);
 	assert_refused("{\"url\":\"http://localhost/\"}", NULL, "blocked_target", "host_denied");
 	assert_refused("{\"url\":\"http://e.com:22/\"}", NULL, "blocked_target", "port_denied");
-	ck_assert_str_eq(kit.last_message, "e.com: port 22 is not one that may be called here");
+	ck_assert_str_eq(kit.last_message,
+		"e.com: port 22 is not one that may be called here unless the operator opens it "
+		"(targets.allow)");
 	assert_refused("{\"url\":\"http://e.com:0/\"}", NULL, "blocked_target", "port_denied");
-	ck_assert_str_eq(kit.last_message, "port 0 is not one that may be called here");
+	ck_assert_str_eq(kit.last_message,
+		"port 0 is not one that may be called here unless the operator opens it "
+		"(targets.allow)");
 	assert_refused("{\"url\":\"ftp://e.com/\"}", NULL, "blocked_target", "scheme_denied");
 	assert_refused(
 		"{\"url\":\"http://u:p@e.com/\"}", NULL, "blocked_target", "userinfo_denied");
