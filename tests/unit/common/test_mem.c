@@ -9,12 +9,6 @@
 
 enum { MIB = 1024 * 1024, BLOCKS = 100000, BLOCK_BYTES = 500 };
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { PROCESS_FACTOR = 16 }; /* shadow and quarantine */
-#else
-enum { PROCESS_FACTOR = 1 };
-#endif
-
 START_TEST(a_block_is_charged_at_no_less_than_the_heap_takes)
 {
 	for (size_t size = 0; size < 5000; size++) {
@@ -63,6 +57,8 @@ START_TEST(what_does_not_fit_is_not_taken_unless_it_is_owed)
 }
 END_TEST
 
+/* A sanitizer brings a heap of its own, which keeps what is free: this is about glibc's. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 static size_t resident(void)
 {
 	FILE *file = fopen("/proc/self/statm", "r");
@@ -99,17 +95,22 @@ START_TEST(free_pages_below_a_block_that_stays_go_back_to_the_system)
 		}
 	}
 	ck_assert_uint_eq(mem_used(&budget), 0);
-	ck_assert_uint_le(resident(), before + 8 * (size_t)MIB * PROCESS_FACTOR);
+	ck_assert_uint_le(resident(), before + 8 * (size_t)MIB);
 	mem_free(stays);
 }
 END_TEST
+#endif
 
 int main(void)
 {
-	const TTest *const tests[] = {a_block_is_charged_at_no_less_than_the_heap_takes,
+	const TTest *const tests[] = {
+		a_block_is_charged_at_no_less_than_the_heap_takes,
 		a_part_of_the_limit_is_the_processs_own,
-		what_does_not_fit_is_not_taken_unless_it_is_owed,
-		free_pages_below_a_block_that_stays_go_back_to_the_system};
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+		free_pages_below_a_block_that_stays_go_back_to_the_system,
+#endif
+		what_does_not_fit_is_not_taken_unless_it_is_owed
+	};
 	Suite *suite = suite_create("mem");
 	TCase *all = tcase_create("all");
 	SRunner *runner;

@@ -17,7 +17,7 @@
 #include "common/mem.h"
 #include "pool/resolver.h"
 
-enum { WATCHED_MAX = 16, TURNS_MAX = 5000, SECOND = 1000000 };
+enum { WATCHED_MAX = 256, TURNS_MAX = 5000, SECOND = 1000000 };
 
 struct watched {
 	int fd;
