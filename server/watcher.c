@@ -27,7 +27,7 @@
 
 #define NOWHERE UINT32_MAX
 
-enum { EVENTS = 64, LEFT_GRACE_US = 2 * 1000000 };
+enum { EVENTS = 64 };
 
 struct watch {
 	struct heap_node
@@ -65,23 +65,12 @@ static void wake(struct watcher *watcher)
 	(void)written; /* fails only where the counter is full: then it is awake */
 }
 
-/* Who has left will send no more. libmicrohttpd may miss an end that comes together with data, and
- * would wait for the rest of the request; a moment is enough to read what is there. */
-static uint64_t patience_locked(const struct watch *watch, uint64_t deadline_us)
-{
-	uint64_t soon_us = clock_us() + LEFT_GRACE_US;
-	bool may_wait = !watch->left || watch->answered || deadline_us == CLOCK_NEVER;
-
-	return may_wait || deadline_us < soon_us ? deadline_us : soon_us;
-}
-
 /* True: the thread must be woken, because it would look too late. */
 static bool set_deadline_locked(struct watcher *watcher, struct watch *watch, uint64_t deadline_us)
 	REQUIRES(watcher->lock)
 {
 	struct heap_node *node = &watch->node;
 
-	deadline_us = patience_locked(watch, deadline_us);
 	watch->deadline_us = deadline_us;
 	if (deadline_us == CLOCK_NEVER || (node->place && node->due_us <= deadline_us))
 		return false;
@@ -152,7 +141,6 @@ static struct departure *depart_locked(struct watcher *watcher, uint64_t mark)
 	if (!watch || !watch->live || watch->generation != generation)
 		return NULL;
 	watch->left = true;
-	set_deadline_locked(watcher, watch, watch->deadline_us); /* this thread looks next */
 	departure = watch->departure;
 	watch->departure = NULL;
 	return departure;
