@@ -52,6 +52,9 @@ foreach(path ${unit_folders})
 		target_link_libraries(${test} PRIVATE ${needs} flags PkgConfig::CHECK)
 		add_test(NAME unit/${folder}/${test} COMMAND ${test})
 		set_tests_properties(unit/${folder}/${test} PROPERTIES LABELS unit TIMEOUT 300)
+		if(test MATCHES "_time$") # measures time: runs alone
+			set_tests_properties(unit/${folder}/${test} PROPERTIES RUN_SERIAL TRUE)
+		endif()
 	endforeach()
 endforeach()
 
