@@ -1,13 +1,12 @@
-/* http_server.c - the HTTP front: life cycle, policy, the daemon.
+/* http_server.c - the HTTP front: life cycle, policy.
  *
- * Threads: libmicrohttpd's two, each with its share of the connections, and the watcher's. Stopping
- * waits on an eventfd for two counts under the lock: requests that are not answered yet (bounded by
- * the grace), and threads that are inside exchange_reply* (always: they still touch the daemon). */
+ * Threads: the loops', each with its share of the connections, and the watcher's. Stopping waits on
+ * an eventfd for two counts under the lock: requests that are not answered yet (bounded by the
+ * grace), and threads that are inside exchange_reply* (always: they still touch the daemon). */
 #include "server/http_server_parts.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -15,7 +14,7 @@
 #include "common/clock.h"
 #include "server/listener.h"
 
-enum { SPARE_CONNECTIONS = 64, THREAD_STACK_BYTES = 1024 * 1024 };
+enum { SPARE_CONNECTIONS = 64 };
 
 static struct policy *make_policy(struct config *config, struct err *err)
 {
@@ -198,42 +197,17 @@ size_t http_server_connection_limit(unsigned max_connections)
 	return HTTP_THREADS * ((size_t)max_connections + SPARE_CONNECTIONS);
 }
 
-static struct MHD_Daemon *start_daemon(struct http_server *server)
-{
-	const unsigned limit = (unsigned)http_server_connection_limit(server->connections_max);
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
-	sigset_t all, before;
-	struct MHD_Daemon *daemon;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all,
-		&before); /* its threads inherit this: signals are the main thread's */
-	daemon = MHD_start_daemon(flags, 0, NULL, NULL, http_server_exchange_handle, server,
-		MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
-		(unsigned)HTTP_THREADS, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK_BYTES,
-		MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)HTTP_POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK, http_server_exchange_begin,
-		server, MHD_OPTION_NOTIFY_COMPLETED, http_server_exchange_end, server,
-		MHD_OPTION_NOTIFY_CONNECTION, http_server_client_notice, server, MHD_OPTION_END);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return daemon;
-}
-
 enum err_code http_server_start(struct http_server *server, struct err *err)
 {
 	const size_t limit = http_server_connection_limit(server->connections_max);
 	enum err_code code = watcher_new(limit, &server->watcher, err);
 
-	if (code != ERR_OK)
-		return code;
-	code = listener_open(server->listen_fd, err);
-	if (code != ERR_OK)
-		return code;
-	server->daemon = start_daemon(server);
-	server->listen_fd = -1; /* a daemon that could not start may have closed it */
-	if (!server->daemon)
-		return err_set(err, ERR_IO, "cannot start the HTTP threads: %s", strerror(errno));
-	return ERR_OK;
+	if (code == ERR_OK)
+		code = listener_open(server->listen_fd, err);
+	for (size_t i = 0; i < HTTP_THREADS && code == ERR_OK; i++)
+		code = http_loop_start(
+			&server->loops[i], server, (unsigned)(limit / HTTP_THREADS), err);
+	return code;
 }
 
 uint16_t http_server_port(const struct http_server *server)
@@ -297,19 +271,19 @@ static void wait_idle(struct http_server *server, uint64_t deadline_us)
 	}
 }
 
-/* MHD_quiesce_daemon is not used: in 0.9.75 it races with its own threads over the listening socket
- * and may abort. */
 void http_server_stop(struct http_server *server, uint64_t grace_ms)
 {
-	if (!server->daemon)
+	if (server->listen_fd < 0)
 		return;
 	http_server_set_state(server, HTTP_DRAINING);
 	mutex_lock(&server->lock);
 	set_stopping_locked(server);
 	mutex_unlock(&server->lock);
 	wait_idle(server, clock_add(clock_us(), grace_ms * 1000));
-	MHD_stop_daemon(server->daemon);
-	server->daemon = NULL;
+	for (size_t i = 0; i < HTTP_THREADS; i++)
+		http_loop_stop(&server->loops[i]);
+	close(server->listen_fd);
+	server->listen_fd = -1;
 }
 
 void http_server_destroy(struct http_server *server)
@@ -318,8 +292,6 @@ void http_server_destroy(struct http_server *server)
 		return;
 	http_server_stop(server, 0);
 	watcher_destroy(server->watcher);
-	if (server->listen_fd >= 0)
-		close(server->listen_fd);
 	if (server->idle_fd >= 0)
 		close(server->idle_fd);
 	http_server_unref_policy(swap_policy(server, NULL));

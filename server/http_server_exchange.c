@@ -29,8 +29,9 @@ static struct client *client_of(struct MHD_Connection *connection)
 		->socket_context;
 }
 
-static struct client *add_client(struct http_server *server, int fd)
+static struct client *add_client(struct http_loop *loop, int fd)
 {
+	struct http_server *server = loop->server;
 	struct policy *policy = http_server_policy(server);
 	uint64_t header_us = policy->config->server.header_timeout_ms * 1000;
 	unsigned max = http_server_max_connections(server, policy);
@@ -39,6 +40,7 @@ static struct client *add_client(struct http_server *server, int fd)
 	http_server_unref_policy(policy);
 	if (!client)
 		return NULL;
+	client->loop = loop;
 	client->surplus = http_server_connections(server) > max;
 	client->watch = watcher_add(server->watcher, fd, clock_add(clock_us(), header_us));
 	if (client->watch)
@@ -50,7 +52,8 @@ static struct client *add_client(struct http_server *server, int fd)
 void http_server_client_notice(void *cls, struct MHD_Connection *connection, void **socket_context,
 	enum MHD_ConnectionNotificationCode what)
 {
-	struct http_server *server = cls;
+	struct http_loop *loop = cls;
+	struct http_server *server = loop->server;
 	struct client *client = *socket_context;
 	int fd;
 
@@ -59,7 +62,7 @@ void http_server_client_notice(void *cls, struct MHD_Connection *connection, voi
 			     ->connect_fd;
 		atomic_fetch_add(&server->connections, 1);
 		metrics_add(METRIC_CONNECTIONS, 1);
-		*socket_context = add_client(server, fd);
+		*socket_context = add_client(loop, fd);
 		if (!*socket_context) /* nobody would watch it */
 			shutdown(fd, SHUT_RDWR);
 		return;
@@ -96,7 +99,8 @@ static struct exchange *make_exchange(const char *uri)
  * connection. */
 void *http_server_exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
 {
-	struct http_server *server = cls;
+	struct http_loop *loop = cls;
+	struct http_server *server = loop->server;
 	struct client *client = client_of(connection);
 	struct exchange *ex = client ? make_exchange(uri) : NULL;
 
@@ -218,7 +222,7 @@ static enum MHD_Result run_route(struct exchange *ex)
 	/* Where the reply came in between, nobody but this thread knows that the connection is
 	 * suspended. */
 	if (!atomic_compare_exchange_strong(&ex->progress, &running, PROGRESS_SUSPENDED))
-		MHD_resume_connection(ex->connection);
+		http_loop_resume(ex->client->loop, ex->connection);
 	return MHD_YES;
 }
 
@@ -281,7 +285,8 @@ enum MHD_Result http_server_exchange_handle(void *cls, struct MHD_Connection *co
 void http_server_exchange_end(void *cls, struct MHD_Connection *connection, void **request_context,
 	enum MHD_RequestTerminationCode reason)
 {
-	struct http_server *server = cls;
+	struct http_loop *loop = cls;
+	struct http_server *server = loop->server;
 	struct client *client = client_of(connection);
 	struct exchange *ex = *request_context;
 

@@ -1,7 +1,8 @@
 /* http_server_parts.h - what the files http_server*.c share: the server, one connection's client,
  * one exchange.
  *
- *   http_server.c           life cycle, policy, the daemon
+ *   http_server.c           life cycle, policy
+ *   http_server_loop.c      one http thread: a daemon of libmicrohttpd's and its events
  *   http_server_exchange.c  libmicrohttpd's callbacks: an exchange from request line to end
  *   http_server_gate.c      the checks of a request, each in its place
  *   http_server_reply.c     exchange_reply*: from any thread to the answer that is queued
@@ -34,12 +35,21 @@ struct policy { /* what a reload replaces; shared by count, immutable */
 	struct auth *auth;
 };
 
+struct http_loop { /* one http thread */
+	struct http_server *server;
+	struct MHD_Daemon *daemon;
+	pthread_t thread;
+	int wake_fd; /* eventfd: something was resumed, or it is to stop */
+	bool running;
+	atomic_bool stop;
+};
+
 struct http_server {
 	struct http_server_options opt; /* constant; `config` is NULL: see policy */
-	int listen_fd;                  /* -1 once the daemon owns it */
+	int listen_fd;                  /* every loop has a duplicate */
 	uint16_t port;
 	unsigned connections_max; /* what the tables were made for */
-	struct MHD_Daemon *daemon;
+	struct http_loop loops[HTTP_THREADS];
 	struct watcher *watcher;
 	int idle_fd; /* eventfd: written when a count fell to 0 while stopping */
 	atomic_int state;
@@ -54,6 +64,7 @@ struct http_server {
 };
 
 struct client { /* one connection */
+	struct http_loop *loop;
 	struct watch *watch;
 	bool surplus; /* past max_connections when it came */
 	bool asked; /* its first request line has come: the header deadline of that one counts from
@@ -117,7 +128,13 @@ void http_server_begin_reply(struct http_server *server);
 void http_server_end_reply(
 	struct http_server *server); /* the server may be gone when this returns */
 
-/* http_server_exchange.c: the daemon's callbacks */
+/* http_server_loop.c */
+enum err_code http_loop_start(
+	struct http_loop *loop, struct http_server *server, unsigned limit, struct err *err);
+void http_loop_stop(struct http_loop *loop); /* joins; closes its connections */
+void http_loop_resume(struct http_loop *loop, struct MHD_Connection *connection); /* any thread */
+
+/* http_server_exchange.c: the daemon's callbacks; `cls` is the loop */
 void *http_server_exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection);
 enum MHD_Result http_server_exchange_handle(void *cls, struct MHD_Connection *connection,
 	const char *url, const char *method, const char *version, const char *data, size_t *size,

@@ -54,21 +54,18 @@ static void settle(struct exchange *ex, unsigned status, const char *content_typ
 {
 	struct http_server *server = ex->server;
 	struct MHD_Connection *connection = ex->connection;
+	struct http_loop *loop = ex->client->loop;
 	int before;
 
 	ex->reply.status = status;
 	if (content_type)
 		exchange_set_header(ex, "Content-Type", content_type);
 	watcher_disarm(server->watcher, ex->client->watch);
-	/* From here on, not from when it is queued: a resumed connection that libmicrohttpd does
-	 * not come back to must not keep its client waiting for ever. */
-	watcher_set_deadline(server->watcher, ex->client->watch,
-		clock_add(clock_us(), ex->policy->config->server.write_timeout_ms * 1000));
 	http_server_begin_reply(server);
 	before = atomic_exchange(&ex->progress, PROGRESS_REPLIED);
 	REQUIRE(before != PROGRESS_REPLIED); /* answered twice */
 	if (before == PROGRESS_SUSPENDED)
-		MHD_resume_connection(connection);
+		http_loop_resume(loop, connection);
 	http_server_end_reply(server);
 }
 

@@ -316,6 +316,62 @@ START_TEST(two_hundred_kept_connections_are_suspended_and_resumed_over_and_over)
 }
 END_TEST
 
+/* Connections of one http thread, as many as `count`, in `wires`; the others stay open in `rest`.
+ * Returns how many there are in all. */
+static size_t open_on_one_thread(
+	uint16_t port, struct wire *wires, size_t count, struct wire *rest, size_t rest_max)
+{
+	char name[32] = "";
+	size_t mine = 0, other = 0;
+
+	while (mine < count) {
+		struct wire wire = wire_open(port);
+		struct answer answer;
+
+		wire_say(&wire, "GET /thread HTTP/1.1\r\nHost: x\r\n\r\n");
+		answer = wire_answer(&wire);
+		if (!*name)
+			snprintf(name, sizeof name, "%s", answer.body);
+		if (strcmp(name, answer.body) == 0) {
+			wires[mine++] = wire;
+		} else {
+			ck_assert_uint_lt(other, rest_max);
+			rest[other++] = wire;
+		}
+		answer_free(&answer);
+	}
+	return other;
+}
+
+/* libmicrohttpd reads at most 128 events at a time, and up to 1.0.1 at least waits for another one
+ * where it got just so many, before it looks at them. */
+START_TEST(requests_that_come_just_as_many_at_once_as_the_library_reads_events_are_answered)
+{
+	enum { WIRES = 262, REST = 640 };
+	static struct wire wires[WIRES], rest[REST];
+	static const size_t counts[] = {127, 128, 129, 256, 257};
+	uint16_t port = toys_start(&toys);
+	size_t others = open_on_one_thread(port, wires, WIRES, rest, REST);
+
+	for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+		struct wire *blocker = &wires[WIRES - 1 - k]; /* nothing is left to do for it */
+
+		wire_say(blocker, "GET /block HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+		expect_status(blocker, 200);
+		toys_wait_blocked(&toys);
+		for (size_t i = 0; i < counts[k]; i++)
+			wire_say(&wires[i], GET_OK);
+		toys_unblock(&toys);
+		for (size_t i = 0; i < counts[k]; i++)
+			expect_status(&wires[i], 200);
+	}
+	for (size_t i = 0; i < WIRES; i++)
+		wire_close(&wires[i]);
+	for (size_t i = 0; i < others; i++)
+		wire_close(&rest[i]);
+}
+END_TEST
+
 START_TEST(two_hundred_hostile_connections_do_not_keep_a_good_client_waiting)
 {
 	enum { WIRES = 200 };
@@ -361,6 +417,8 @@ static Suite *make_suite(void)
 	tcase_add_test(tcase, a_client_that_half_closes_with_its_request_is_answered);
 	tcase_add_test(tcase, gone_is_not_called_once_the_answer_was_given);
 	tcase_add_test(tcase, two_hundred_kept_connections_are_suspended_and_resumed_over_and_over);
+	tcase_add_test(tcase,
+		requests_that_come_just_as_many_at_once_as_the_library_reads_events_are_answered);
 	tcase_add_test(tcase, two_hundred_hostile_connections_do_not_keep_a_good_client_waiting);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -31,6 +31,7 @@ struct toys {
 	struct toy *queue;
 	bool closing;
 	struct exchange *held;       /* by /hold, until its client goes */
+	bool blocked, unblock;       /* an http thread is kept busy by /block; it may go on */
 	unsigned destroyed, sources; /* under the lock */
 	atomic_uint gone, answered, runs;
 	atomic_uint last_status;
@@ -124,6 +125,41 @@ static inline void run_hold(void *service, struct exchange *ex)
 	pthread_mutex_unlock(&toys->lock);
 }
 
+/* Which http thread a connection belongs to. */
+static inline void run_thread(void *service, struct exchange *ex)
+{
+	char text[32];
+	int len = snprintf(text, sizeof text, "%lx", (unsigned long)pthread_self());
+
+	(void)service;
+	exchange_reply(ex, 200, "text/plain", text, (size_t)len);
+}
+
+static inline void block(void *context)
+{
+	struct toys *toys = context;
+
+	pthread_mutex_lock(&toys->lock);
+	toys->blocked = true;
+	pthread_cond_broadcast(&toys->changed);
+	while (!toys->unblock)
+		pthread_cond_wait(&toys->changed, &toys->lock);
+	toys->blocked = toys->unblock = false;
+	pthread_mutex_unlock(&toys->lock);
+}
+
+static inline void block_not(void *context)
+{
+	(void)context;
+}
+
+/* Keeps its http thread busy once the answer is sent, so that events pile up for it. */
+static inline void run_block(void *service, struct exchange *ex)
+{
+	exchange_attach(ex, service, block_not, block);
+	exchange_reply(ex, 200, "text/plain", "at last", 7);
+}
+
 static inline size_t read_big(void *self, uint64_t pos, char *out, size_t max)
 {
 	size_t len = pos < TOY_BIG_BYTES ? TOY_BIG_BYTES - (size_t)pos : 0;
@@ -210,13 +246,16 @@ static const struct route toy_full = {.method = "POST",
 	.run = run_ok};
 static const struct route toy_later = {.method = "GET", .path = "/later", .run = run_later};
 static const struct route toy_hold = {.method = "GET", .path = "/hold", .run = run_hold};
+static const struct route toy_thread = {.method = "GET", .path = "/thread", .run = run_thread};
+static const struct route toy_block = {.method = "GET", .path = "/block", .run = run_block};
 static const struct route toy_big = {.method = "GET", .path = "/big", .run = run_big};
 static const struct route toy_short = {.method = "GET", .path = "/short", .run = run_short};
 static const struct route toy_buffer = {.method = "GET", .path = "/buffer", .run = run_buffer};
 static const struct route toy_admin = {
 	.method = "GET", .path = "/admin", .access = ROUTE_ADMIN, .run = run_ok};
 static const struct route *const toy_routes[] = {&toy_ok, &toy_health, &toy_echo, &toy_adhoc,
-	&toy_full, &toy_later, &toy_hold, &toy_big, &toy_short, &toy_buffer, &toy_admin, NULL};
+	&toy_full, &toy_later, &toy_hold, &toy_thread, &toy_block, &toy_big, &toy_short,
+	&toy_buffer, &toy_admin, NULL};
 
 static inline void *toy_work(void *arg)
 {
@@ -327,6 +366,22 @@ static inline struct exchange *toys_held(struct toys *toys)
 	toys->held = NULL;
 	pthread_mutex_unlock(&toys->lock);
 	return ex;
+}
+
+static inline void toys_wait_blocked(struct toys *toys)
+{
+	pthread_mutex_lock(&toys->lock);
+	while (!toys->blocked)
+		pthread_cond_wait(&toys->changed, &toys->lock);
+	pthread_mutex_unlock(&toys->lock);
+}
+
+static inline void toys_unblock(struct toys *toys)
+{
+	pthread_mutex_lock(&toys->lock);
+	toys->unblock = true;
+	pthread_cond_broadcast(&toys->changed);
+	pthread_mutex_unlock(&toys->lock);
 }
 
 /* Waits until so many exchanges have been let go of. */
