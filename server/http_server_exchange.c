@@ -294,7 +294,8 @@ void http_server_exchange_end(void *cls, struct MHD_Connection *connection, void
 	if (!ex)
 		return;
 	if (reason == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-		set_deadline(server, client, ex->policy->config->server.idle_timeout_ms);
+		watcher_end(server->watcher, client->watch,
+			clock_add(clock_us(), ex->policy->config->server.idle_timeout_ms * 1000));
 	if (ex->stage == STAGE_QUEUED && server->opt.answered)
 		server->opt.answered(
 			server->opt.service, ex, ex->reply.status, clock_us() - ex->started_us);

@@ -27,7 +27,7 @@
 
 #define NOWHERE UINT32_MAX
 
-enum { EVENTS = 64 };
+enum { EVENTS = 64, LEFT_GRACE_US = 2 * 1000000 };
 
 struct watch {
 	struct heap_node
@@ -65,12 +65,26 @@ static void wake(struct watcher *watcher)
 	(void)written; /* fails only where the counter is full: then it is awake */
 }
 
+/* Who has left will send no more. libmicrohttpd misses an end that comes together with data, and
+ * would wait for the rest of the request, or for the next one; a moment is enough to read what is
+ * there. An answer that is being worked on or sent has its own time. */
+static uint64_t patience(const struct watch *watch, uint64_t deadline_us)
+{
+	uint64_t soon_us;
+
+	if (!watch->left || watch->answered || deadline_us == CLOCK_NEVER)
+		return deadline_us;
+	soon_us = clock_us() + LEFT_GRACE_US;
+	return deadline_us < soon_us ? deadline_us : soon_us;
+}
+
 /* True: the thread must be woken, because it would look too late. */
 static bool set_deadline_locked(struct watcher *watcher, struct watch *watch, uint64_t deadline_us)
 	REQUIRES(watcher->lock)
 {
 	struct heap_node *node = &watch->node;
 
+	deadline_us = patience(watch, deadline_us);
 	watch->deadline_us = deadline_us;
 	if (deadline_us == CLOCK_NEVER || (node->place && node->due_us <= deadline_us))
 		return false;
@@ -141,6 +155,7 @@ static struct departure *depart_locked(struct watcher *watcher, uint64_t mark)
 	if (!watch || !watch->live || watch->generation != generation)
 		return NULL;
 	watch->left = true;
+	set_deadline_locked(watcher, watch, watch->deadline_us); /* this thread looks next */
 	departure = watch->departure;
 	watch->departure = NULL;
 	return departure;
@@ -384,6 +399,24 @@ void watcher_set_deadline(struct watcher *watcher, struct watch *watch, uint64_t
 
 	mutex_lock(&watcher->lock);
 	late = set_deadline_locked(watcher, watch, deadline_us);
+	mutex_unlock(&watcher->lock);
+	if (late)
+		wake(watcher);
+}
+
+static bool end_locked(struct watcher *watcher, struct watch *watch, uint64_t deadline_us)
+	REQUIRES(watcher->lock)
+{
+	watch->answered = false;
+	return set_deadline_locked(watcher, watch, deadline_us);
+}
+
+void watcher_end(struct watcher *watcher, struct watch *watch, uint64_t deadline_us)
+{
+	bool late;
+
+	mutex_lock(&watcher->lock);
+	late = end_locked(watcher, watch, deadline_us);
 	mutex_unlock(&watcher->lock);
 	if (late)
 		wake(watcher);

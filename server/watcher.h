@@ -4,7 +4,8 @@
  * libmicrohttpd looks at neither: a suspended connection has no time-out and no ears, and the
  * time-outs of the others are of inactivity. Every connection has a *watch* from accept to close,
  * with one absolute deadline, and, while an answer is being worked on, a *departure*: what to do
- * when the client leaves.
+ * when the client leaves. Where the client has left in the middle of a request or between two, its
+ * deadline is soon.
  *
  * A connection is cut with shutdown(2), under the watcher's lock and only while its watch lives:
  * the descriptor is closed by its owner after watcher_remove, so that no reused one is hit. */
@@ -33,6 +34,8 @@ void watcher_set_deadline(
 /* A request is about to be worked on: no deadline, and a departure may be armed until
  * watcher_disarm. */
 void watcher_begin(struct watcher *watcher, struct watch *watch);
+/* The answer has been sent; the next request has until then to come. */
+void watcher_end(struct watcher *watcher, struct watch *watch, uint64_t deadline_us);
 /* From now on, or at once where the client has already left, `departure` is told on the watcher's
  * thread. Takes a reference of its own. Does nothing after watcher_disarm. On the thread that owns
  * the connection. */

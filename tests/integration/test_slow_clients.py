@@ -3,6 +3,7 @@
 # ctest: timeout=900
 """Clients that are slow on purpose: each has an absolute deadline, and a good client never waits for them."""
 import os
+import re
 import socket
 import sys
 import threading
@@ -135,6 +136,30 @@ class Slow(world.Case):
         self.all_closed(socks)
         world.wait_for("their sockets to be closed", lambda: self.server.open_files() <= before + 10)
         self.assertGreaterEqual(self.cut(), 200)
+
+
+class Vanishing(world.Case):
+    """Clients that send a part and close at once: their end may come together with their data."""
+    config = {"server": {"header_timeout": "10m", "body_timeout": "10m"}}
+
+    def test_who_has_left_in_the_middle_of_a_request_is_let_go_long_before_its_deadline(self):
+        parts = (b"GET /version HTTP/1.1\r\nHo",
+                 b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                 b"Content-Length: 1000000\r\n\r\n{\"items\"")
+        for part in parts * 60:
+            with self.server.connect() as sock:
+                sock.sendall(part)
+
+        def alone():
+            metrics = self.server.get("/metrics").body.decode()
+            return int(re.search(r"^batchgate_connections (\d+)$", metrics, re.M).group(1)) <= 1
+        world.wait_for("the connections to be let go", alone, timeout=60)
+
+    def test_who_half_closes_after_a_whole_request_is_answered(self):
+        with self.server.connect() as sock:
+            sock.sendall(world.frame("GET", "/version"))
+            sock.shutdown(socket.SHUT_WR)
+            self.assertEqual(world.read_answer(sock).status, 200)
 
 
 class ManyConnections(world.Case):
