@@ -1,4 +1,4 @@
-# Everything ctest runs, by label: unit, integration, openapi, rules.
+# Everything ctest runs, by label: unit, integration (tests/browser is part of it), openapi, rules.
 enable_testing()
 set(python /usr/bin/python3)
 set(binary "")
@@ -91,21 +91,24 @@ if(TARGET batchgate)
 	endforeach()
 endif()
 
-# openapi: document and server against each other; node modules are installed once, from the lock file.
-if(TARGET batchgate AND EXISTS ${PROJECT_SOURCE_DIR}/tests/openapi/package-lock.json)
-	add_test(NAME openapi/install COMMAND sh ${PROJECT_SOURCE_DIR}/scripts/npm-ci.sh
-		${PROJECT_SOURCE_DIR}/tests/openapi)
-	set_tests_properties(openapi/install PROPERTIES LABELS openapi FIXTURES_SETUP node_modules TIMEOUT 600)
-	file(GLOB openapi_tests CONFIGURE_DEPENDS tests/openapi/test_*.js tests/openapi/test_*.mjs
-		tests/openapi/test_*.cjs)
-	foreach(source ${openapi_tests})
+# openapi: document and server against each other. browser: streams as pages and programs in JavaScript read them.
+# Node modules are installed once, from each folder's lock file.
+function(add_node_tests folder label)
+	set(here ${PROJECT_SOURCE_DIR}/tests/${folder})
+	add_test(NAME ${folder}/install COMMAND sh ${PROJECT_SOURCE_DIR}/scripts/npm-ci.sh ${here})
+	set_tests_properties(${folder}/install PROPERTIES LABELS ${label} FIXTURES_SETUP ${folder}_modules TIMEOUT 600)
+	file(GLOB tests CONFIGURE_DEPENDS ${here}/test_*.mjs)
+	foreach(source ${tests})
 		get_filename_component(test ${source} NAME_WE)
-		add_test(NAME openapi/${test} COMMAND node ${source}
-			WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests/openapi)
-		set_tests_properties(openapi/${test} PROPERTIES LABELS openapi
-			FIXTURES_REQUIRED node_modules ENVIRONMENT "${server_environment}")
-		read_needs(openapi/${test} ${source})
+		add_test(NAME ${folder}/${test} COMMAND node ${source} WORKING_DIRECTORY ${here})
+		set_tests_properties(${folder}/${test} PROPERTIES LABELS ${label}
+			FIXTURES_REQUIRED ${folder}_modules ENVIRONMENT "${server_environment}")
+		read_needs(${folder}/${test} ${source})
 	endforeach()
+endfunction()
+if(TARGET batchgate)
+	add_node_tests(openapi openapi)
+	add_node_tests(browser integration)
 endif()
 
 # rules: what matters about the source and its symbols.

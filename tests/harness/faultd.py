@@ -2,7 +2,8 @@
 """faultd - an upstream that misbehaves on purpose, one fault a path, over plain TCP and TLS.
 
 Started as a process of its own; prints one JSON line with its ports and then serves until its stdin closes. Every request is
-counted and kept: `/_stats`, `/_requests?path=/x` and `/_reset` read and clear the record (they do not count themselves).
+counted and kept: `/_stats`, `/_requests?path=/x` and `/_reset` read and clear the record, `/_open?key=x` lets go what waits at a
+gate, `/_sent?key=x` says when that was answered (they do not count themselves).
 Sockets and bytes only: no HTTP library stands between a fault and the wire.
 """
 import argparse
@@ -11,6 +12,7 @@ import collections
 import gzip
 import json
 import os
+import select
 import socket
 import ssl
 import struct
@@ -46,6 +48,12 @@ class Record:
         self.first_bytes = 0
         self.requests = collections.deque(maxlen=KEEP)
         self.counters = collections.Counter()
+        self.gates = collections.defaultdict(threading.Event)
+        self.sent = {}
+
+    def gate(self, key):
+        with self.lock:
+            return self.gates[key]
 
     def connected(self):
         with self.lock:
@@ -264,6 +272,11 @@ def control(conn, request):
     if request.path == "/_reset":
         conn.record.reset()
         value = {}
+    elif request.path == "/_open":
+        conn.record.gate(request.query["key"]).set()
+        value = {}
+    elif request.path == "/_sent":
+        value = {"at": conn.record.sent.get(request.query["key"])}
     elif request.path == "/_requests":
         value = conn.record.asked(request.query.get("path", ""))
     else:
@@ -287,6 +300,17 @@ def echo(conn, request):
 def sleep(conn, request):
     time.sleep(request.number("ms", 100) / 1000)
     return conn.answer(body=json.dumps({"slept": request.number("ms", 100), "n": request.query.get("n")}).encode())
+
+
+def gate(conn, request):
+    """Holds the call until `/_open` names its `key`; the answer says when it was sent, on the machine's own clock."""
+    opened = conn.record.gate(request.query.get("key", ""))
+    while not opened.wait(0.05):
+        if select.select([conn.sock], [], [], 0)[0]:
+            conn.wait_gone()
+    sent_at = time.monotonic()
+    conn.record.sent[request.query.get("key", "")] = sent_at
+    return conn.answer(body=json.dumps({"sent_at": sent_at}).encode())
 
 
 def status(conn, request):
@@ -508,7 +532,7 @@ def longtype(conn, request):
 
 
 ROUTES = {
-    "/ok": ok, "/echo": echo, "/sleep": sleep, "/raw": raw, "/redirect": redirect, "/hops": hops, "/flaky": flaky,
+    "/ok": ok, "/echo": echo, "/sleep": sleep, "/gate": gate, "/raw": raw, "/redirect": redirect, "/hops": hops, "/flaky": flaky,
     "/503ra": retry_after, "/rst": rst, "/close": close, "/stale": stale, "/stalerst": stalerst, "/count-stale": stale,
     "/idleclose": idleclose, "/stall": stall, "/drip": drip, "/driphdr": driphdr, "/endless": endless,
     "/endlesschunk": endlesschunk, "/hugecl": hugecl, "/ovcl": ovcl, "/longhdr": longhdr, "/manyhdr": manyhdr,

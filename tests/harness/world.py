@@ -31,7 +31,7 @@ PYTHON = sys.executable
 WAIT = 60  # seconds until a thing that must happen counts as one that does not
 REPORT = re.compile(rb"Sanitizer|runtime error:|\bbug:|LeakSan|DEADLYSIGNAL")
 PACKAGES = {"nginx": "nginx-light", "openssl": "openssl", "nft": "nftables", "tc": "iproute2", "ip": "iproute2",
-            "unshare": "util-linux", "mount": "mount", "strace": "strace"}
+            "unshare": "util-linux", "mount": "mount", "strace": "strace", "curl": "curl"}
 
 
 def need(program):
@@ -271,6 +271,10 @@ class Fault(Helper):
 
     def reset(self):
         self.ask("/_reset")
+
+    def open(self, key):
+        """Lets go what waits, or will wait, at the gate of that key."""
+        self.ask("/_open?key=" + urllib.parse.quote(str(key)))
 
 
 class Names(Helper):
