@@ -13,6 +13,7 @@
 
 #include "batch/document.h"
 #include "batch/intake.h"
+#include "batch/ready.h"
 #include "common/clock.h"
 
 static void end_call(struct call *call);
@@ -52,6 +53,17 @@ static void free_slots(struct batch *batch)
 	mem_give(batch->env.budget, charged);
 }
 
+void batch_drop_result(struct batch *batch, size_t index)
+{
+	struct slot *slot = &batch->slots[index];
+
+	if (!slot->bytes)
+		return;
+	mem_free(slot->bytes);
+	slot->bytes = NULL;
+	mem_give(batch->env.budget, mem_block(slot->len));
+}
+
 static void destroy(struct batch *batch)
 {
 	for (size_t i = 0; batch->calls && i < batch->call_count; i++)
@@ -61,6 +73,7 @@ static void destroy(struct batch *batch)
 	free_refusals(batch);
 	document_free(&batch->document);
 	options_free_defaults(&batch->defaults);
+	ready_free(batch);
 	mem_free(batch->request_id);
 	mem_free(batch->body);
 	mem_give(batch->env.budget, batch->charged);
@@ -110,6 +123,8 @@ enum err_code batch_parse(const struct batch_env *env, const struct batch_input 
 	config_ref(env->config);
 	guard_ref(env->guard);
 	batch->caller = caller_ref(input->caller);
+	batch->streamed = input->streamed;
+	ready_init(batch);
 	code = fill(batch, input, problem);
 	if (code == ERR_OK) {
 		*ret_batch = batch;
@@ -167,10 +182,28 @@ void batch_cancel(struct batch *batch, enum pool_cancel why)
 	let_group_go(batch);
 }
 
+void batch_window(struct batch *batch, uint64_t end)
+{
+	if (!hold_group(batch))
+		return;
+	pool_group_window(batch->group, end);
+	let_group_go(batch);
+}
+
 static struct result_view view_of(const struct batch *batch, size_t index)
 {
 	return (struct result_view){index, batch->slots[index].id, batch->options.include_headers,
 		batch->options.include_timing, batch->options.include_body};
+}
+
+struct span batch_result(struct batch *batch, size_t index, char room[RESULT_BRIEF_MAX])
+{
+	const struct slot *slot = &batch->slots[index];
+	const struct result_view view = view_of(batch, index);
+
+	if (slot->bytes)
+		return (struct span){slot->bytes, slot->len};
+	return (struct span){room, result_render_brief(&view, &slot->brief, room)};
 }
 
 /* Makes the rendered bytes count against the answer's limit and the budget; gives the code of what
@@ -236,13 +269,19 @@ void batch_settle(struct batch *batch, size_t index, const struct outcome *outco
 		*ret_settled =
 			(struct settled){obstacle, REASON_NONE, result_brief_message(&slot->brief)};
 	}
+	slot->failed = ret_settled->code != ITEM_OK;
 	atomic_fetch_add(&batch->by_code[ret_settled->code], 1);
+	if (batch->streamed)
+		ready_add(batch, index);
 }
 
 static void finish(struct batch *batch)
 {
 	batch->ended_us = clock_us();
-	document_finish(batch);
+	if (batch->streamed)
+		ready_end(batch);
+	else
+		document_finish(batch);
 	if (batch->call_count > 0)
 		let_group_go(batch);
 	batch->observer.complete(batch->observer.self, batch);
@@ -329,6 +368,8 @@ static enum err_code submit(struct batch *batch, struct problem *problem)
 					   */
 	if (why != POOL_RUNNING)
 		pool_group_cancel(batch->group, (enum pool_cancel)why);
+	if (batch->streamed)
+		ready_open(batch);
 	code = pool_submit(batch->group, batch->calls, batch->call_count, NULL);
 	if (code == ERR_OK)
 		return ERR_OK;
@@ -385,7 +426,8 @@ void batch_summary(const struct batch *batch, struct batch_summary *ret_summary)
 			summary.failed += summary.by_code[i];
 	}
 	summary.succeeded = summary.by_code[ITEM_OK];
-	summary.duration_us = batch->ended_us - batch->admitted_us;
+	if (batch->ended_us)
+		summary.duration_us = batch->ended_us - batch->admitted_us;
 	*ret_summary = summary;
 }
 

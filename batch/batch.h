@@ -4,7 +4,8 @@
  * none. Each item has a slot; the worker that got its answer renders the result once, as bytes,
  * into it. When the last slot is filled (the submitter holds one count until batch_start has
  * returned) observer->complete is called, once, on the thread that filled it, with no lock held;
- * from then on the document can be read. The batch is shared by count: whoever may still ask it to
+ * from then on the document can be read. A *streamed* batch is read while it runs instead
+ * (batch/stream.h), and has no document. The batch is shared by count: whoever may still ask it to
  * cancel holds a reference. */
 #ifndef BATCH_BATCH_H
 #define BATCH_BATCH_H
@@ -50,7 +51,7 @@ struct batch_summary {
 	size_t total, succeeded, failed;
 	size_t by_code[ITEM_CODE_COUNT];
 	unsigned concurrency;
-	uint64_t duration_us; /* from admission to the last result */
+	uint64_t duration_us; /* from admission to the last result; 0 before that */
 };
 
 /* Reads a /v1/batch request. Takes the body's memory on ERR_OK (mem_free; its `charged` bytes are
@@ -63,6 +64,8 @@ struct batch_input {
 	size_t body_len, charged;
 	const char *request_id, *traceparent, *tracestate;
 	struct caller *caller;
+	bool streamed; /* stream.h reads it; else batch_document_read */
+	bool outline;  /* results without body, headers and timing, whatever the options say */
 };
 enum err_code batch_parse(const struct batch_env *env, const struct batch_input *input,
 	struct batch **ret_batch, struct problem *problem) MUST_CHECK;
@@ -74,8 +77,9 @@ enum err_code batch_start(struct batch *batch, const struct batch_observer *obse
 void batch_cancel(struct batch *batch,
 	enum pool_cancel why); /* any thread, any time; not after complete: then without effect */
 
-/* After complete. */
+/* Any time; while it runs it says what has completed. */
 void batch_summary(const struct batch *batch, struct batch_summary *ret_summary);
+/* After complete. */
 uint64_t batch_document_size(const struct batch *batch);
 /* Copies the document's bytes from `pos` on; positions are best asked for in sequence. 0 at the
  * end. One reader at a time. */

@@ -1,4 +1,5 @@
-/* batch_internal.h - what a batch is made of; for batch.c, intake.c and document.c only. */
+/* batch_internal.h - what a batch is made of; for the files of the batch only: batch.c, intake.c,
+ * document.c, ready.c, stream.c. */
 #ifndef BATCH_BATCH_INTERNAL_H
 #define BATCH_BATCH_INTERNAL_H
 #include <stdatomic.h>
@@ -7,13 +8,18 @@
 #include "batch/envelope.h"
 #include "batch/item.h"
 #include "batch/result.h"
+#include "common/thread.h"
 
-struct slot { /* the place of item i's result; written once, read after `missing` has reached 0 */
+struct slot { /* the place of item i's result; written once, read when it is ready, or after
+		 `missing` has reached 0 */
 	struct span id; /* JSON text, in the body */
 	char *bytes;    /* NULL once filled: brief */
 	size_t len;     /* where `bytes` is there, mem_block(len) of the budget is held for it */
 	struct result_brief brief;
 	atomic_bool filled;
+	bool failed;
+	bool ready;          /* under ready.lock: it waits to be read */
+	uint32_t next_ready; /* behind it, in the order of completion */
 };
 
 struct refusal { /* an item that cannot be a call; kept until batch_start has reported it */
@@ -23,6 +29,20 @@ struct refusal { /* an item that cannot be a call; kept until batch_start has re
 	enum item_reason reason;
 	const char *host; /* in `text`; NULL: none */
 	char text[];      /* message, NUL, host, NUL */
+};
+
+struct ready { /* of a streamed batch: which results wait to be read; ready.c */
+	struct mutex lock;
+	struct {
+		uint32_t first, last; /* in the order of completion; while `count` > 0 */
+		size_t count;
+		size_t next;              /* the one that is read next, in the order of items */
+		size_t waiting_bytes;     /* of results that are not read yet */
+		bool over;                /* there will be no more */
+		bool abandoned;           /* nobody reads any more */
+		uint64_t window, applied; /* what the group's window should be, and is */
+		bool applying;            /* some thread is making it so */
+	} shared;
 };
 
 struct document { /* the answer's pieces, and where its reader stands; piece 2i: slot i, 2i+1: what
@@ -58,6 +78,8 @@ struct batch {
 	struct pool_group *group;  /* valid while somebody holds it: */
 	atomic_size_t group_holds; /* whoever drops the last closes it */
 	struct document document;
+	bool streamed; /* results are read as they complete; else the document at the end */
+	struct ready ready;
 };
 
 /* What became of an item: code, reason and message as they stand in the result. */
@@ -66,6 +88,12 @@ struct settled {
 	enum item_reason reason;
 	const char *message; /* borrowed from the outcome, or static; NULL for a success */
 };
+
+/* The slot's result as bytes; `room` is used where they have to be rendered. */
+struct span batch_result(struct batch *batch, size_t index, char room[RESULT_BRIEF_MAX]);
+void batch_drop_result(struct batch *batch, size_t index); /* its memory is given back */
+/* Moves the group's window where there still is a group. */
+void batch_window(struct batch *batch, uint64_t end);
 
 /* Renders the outcome into its slot, or where there is no room leaves it to be rendered briefly;
  * counts the item. */

@@ -22,14 +22,13 @@ void document_free(struct document *document)
 	buf_free(&document->tail);
 }
 
-static void add_summary(struct batch *batch)
+void document_add_summary(struct buf *out, const struct batch *batch)
 {
-	struct buf *out = &batch->document.tail;
 	struct batch_summary summary;
 	const char *comma = "";
 
 	batch_summary(batch, &summary);
-	buf_addf(out, "],\"summary\":{\"total\":%zu,\"succeeded\":%zu,\"failed\":%zu,\"by_code\":{",
+	buf_addf(out, "{\"total\":%zu,\"succeeded\":%zu,\"failed\":%zu,\"by_code\":{",
 		summary.total, summary.succeeded, summary.failed);
 	for (unsigned i = ITEM_OK + 1; i < ITEM_CODE_COUNT; i++) {
 		if (summary.by_code[i] == 0)
@@ -42,30 +41,22 @@ static void add_summary(struct batch *batch)
 	buf_add_ms(out, summary.duration_us);
 	buf_adds(out, ",\"request_id\":");
 	buf_add_json_string(out, batch->request_id, strlen(batch->request_id));
-	buf_adds(out, "}}\n");
-	REQUIRE(!out->failed);
-}
-
-static size_t render_brief(struct batch *batch, size_t index)
-{
-	const struct slot *slot = &batch->slots[index];
-	const struct result_view view = {index, slot->id, batch->options.include_headers,
-		batch->options.include_timing, batch->options.include_body};
-
-	batch->document.brief_index = index + 1;
-	return result_render_brief(&view, &slot->brief, batch->document.brief);
+	buf_add_char(out, '}');
 }
 
 void document_finish(struct batch *batch)
 {
 	struct document *document = &batch->document;
 
-	add_summary(batch);
+	buf_adds(&document->tail, "],\"summary\":");
+	document_add_summary(&document->tail, batch);
+	buf_adds(&document->tail, "}\n");
+	REQUIRE(!document->tail.failed);
 	document->size =
 		sizeof HEAD - 1 + document->tail.len + (batch->count ? batch->count - 1 : 0);
 	for (size_t i = 0; i < batch->count; i++) {
 		if (!batch->slots[i].bytes)
-			batch->slots[i].len = render_brief(batch, i);
+			batch->slots[i].len = batch_result(batch, i, document->brief).len;
 		document->size += batch->slots[i].len;
 	}
 }
@@ -73,7 +64,6 @@ void document_finish(struct batch *batch)
 static struct span piece(struct batch *batch, size_t n)
 {
 	struct document *document = &batch->document;
-	const struct slot *slot;
 	size_t index;
 
 	if (n == 0)
@@ -83,12 +73,11 @@ static struct span piece(struct batch *batch, size_t n)
 	index = (n - 1) / 2;
 	if (n % 2 == 0)
 		return index + 1 < batch->count ? SPAN(",") : (struct span){"", 0};
-	slot = &batch->slots[index];
-	if (slot->bytes)
-		return (struct span){slot->bytes, slot->len};
-	if (document->brief_index != index + 1)
-		render_brief(batch, index);
-	return (struct span){document->brief, slot->len};
+	if (batch->slots[index].bytes || document->brief_index != index + 1) {
+		document->brief_index = index + 1;
+		return batch_result(batch, index, document->brief);
+	}
+	return (struct span){document->brief, batch->slots[index].len};
 }
 
 size_t document_read(struct batch *batch, uint64_t pos, char *out, size_t max)

@@ -9,5 +9,7 @@ enum err_code document_init(struct document *document,
 void document_free(struct document *document);
 void document_finish(
 	struct batch *batch); /* all results are there: the summary and the size are made */
+/* The summary object; after complete. */
+void document_add_summary(struct buf *out, const struct batch *batch);
 size_t document_read(struct batch *batch, uint64_t pos, char *out, size_t max);
 #endif

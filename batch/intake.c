@@ -227,6 +227,10 @@ enum err_code intake_read(struct batch *batch, const struct batch_input *input,
 	if (code != ERR_OK)
 		return code;
 	batch->options = envelope.options;
+	if (input->outline) {
+		batch->options.include_body = INCLUDE_NONE;
+		batch->options.include_headers = batch->options.include_timing = false;
+	}
 	batch->defaults = envelope.defaults;
 	code = make_room(batch, envelope.item_count);
 	if (code == ERR_OK)

@@ -360,6 +360,7 @@ static enum err_code make_item(
 	block = (char *)item;
 	item->charged = charged;
 	item->index = index;
+	item->call.position = index;
 	item->owner = plan->env->owner;
 	item->call.ops = plan->env->ops;
 	item->call.request.retry = &plan->env->defaults->policy;

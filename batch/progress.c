@@ -33,9 +33,10 @@ static void sample(struct progress_meter *meter, size_t completed, uint64_t now_
 static double rate_of(
 	const struct progress_meter *meter, size_t completed, uint64_t elapsed_us, bool over)
 {
-	/* The whole is known at the end, and all there is before the first sample. */
-	if (over || meter->weight == 1)
-		return elapsed_us > 0 ? (double)completed / ((double)elapsed_us / 1e6) : 0;
+	if (over && elapsed_us > 0)
+		return (double)completed / ((double)elapsed_us / 1e6);
+	if (meter->weight == 1) /* the first moments say nothing */
+		return 0;
 	return meter->items / meter->seconds; /* the corrections cancel out */
 }
 

@@ -25,8 +25,8 @@ void progress_start(struct progress_meter *meter, uint64_t now_us);
 void progress_read(struct progress_meter *meter, size_t total, size_t succeeded, size_t failed,
 	uint64_t now_us, struct progress *ret_progress);
 
-/* {"total":…,"completed":…,"succeeded":…,"failed":…,"elapsed_ms":…,"eta_ms":…,"items_per_second":…};
- * null where it is not known. */
+/* {"total","completed","succeeded","failed","elapsed_ms","eta_ms","items_per_second"}; null where
+ * it is not known. */
 void progress_add_json(struct buf *out, const struct progress *progress);
 /* `Processing:  45%|████▌     | 45/100 [00:12<00:14, 3.71 items/s, 2 failed]`, without a line
  * break. `columns` is the terminal's width, which the bar fills; 0 draws ten cells. Gives the

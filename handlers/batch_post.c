@@ -1,13 +1,16 @@
-/* batch_post.c - POST /v1/batch: an ad-hoc batch in, all its results in order out.
+/* batch_post.c - POST /v1/batch: an ad-hoc batch in, its results out: all of them in order, or each
+ * as it completes.
  *
- * One `struct post` a request. Two hold it: the exchange (until nobody can tell us any more that
- * the client left) and the running batch (until it is complete). Whoever lets go last frees it. The
- * answer is the batch's own document, copied out of the rendered results while the client reads. */
+ * One `struct post` a request. The exchange holds it (until nobody can tell us any more that the
+ * client left), the running batch (until it is complete), and a stream (until it has been read or
+ * was cut). Whoever lets go last frees it. The answer is copied out of the rendered results while
+ * the client reads: the batch's document at the end, or its stream from the beginning. */
 #include <stdio.h>
 #include <string.h>
 
 #include "batch/batch.h"
 #include "batch/scan.h"
+#include "batch/stream.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
@@ -17,12 +20,30 @@
 
 enum { ID_SHOWN_BYTES = 256 };
 
+struct shape { /* of the answer; a document where `streamed` is false */
+	const char *produces, *content_type;
+	bool streamed;
+	enum stream_shape stream;
+};
+
+static const struct shape shapes[] = {
+	{"application/json", "application/json", false, STREAM_NDJSON},
+	{"application/x-ndjson", "application/x-ndjson", true, STREAM_NDJSON},
+	{"text/event-stream", "text/event-stream", true, STREAM_SSE},
+	{"text/plain", "text/plain; charset=utf-8", true, STREAM_TEXT},
+};
+
+enum { SHAPES = sizeof shapes / sizeof *shapes };
+
 struct post {
 	atomic_uint refs;
 	struct service *service;
 	struct snapshot *snapshot;
 	struct exchange *ex; /* until the reply */
 	struct batch *batch; /* NULL until it was parsed */
+	const struct shape *shape;
+	struct stream *stream;    /* NULL: the answer is a document */
+	struct http_stream *flow; /* the same, as the server sees it */
 	char *request_id;
 	struct caller *caller;
 	uint64_t started_us;
@@ -35,6 +56,7 @@ static void post_unref(void *arg)
 
 	if (!post || atomic_fetch_sub(&post->refs, 1) != 1)
 		return;
+	http_stream_unref(post->flow);
 	batch_unref(post->batch);
 	caller_unref(post->caller);
 	snapshot_unref(post->snapshot);
@@ -42,7 +64,17 @@ static void post_unref(void *arg)
 	mem_free(post);
 }
 
-/* Both references are the asker's. */
+/* What the Accept header chose. */
+static const struct shape *shape_of(const struct http_request *request)
+{
+	for (size_t i = 0; i < SHAPES; i++)
+		if (request->content_type_out &&
+			strcmp(shapes[i].produces, request->content_type_out) == 0)
+			return &shapes[i];
+	return &shapes[0];
+}
+
+/* The reference is the asker's. */
 static struct post *post_new(struct service *service, struct exchange *ex)
 {
 	const struct http_request *request = exchange_request(ex);
@@ -54,6 +86,7 @@ static struct post *post_new(struct service *service, struct exchange *ex)
 	atomic_init(&post->client_gone, false);
 	post->service = service;
 	post->ex = ex;
+	post->shape = shape_of(request);
 	post->started_us = clock_us();
 	post->snapshot = service_snapshot(service);
 	post->caller = caller_ref(request->caller);
@@ -114,12 +147,16 @@ static void log_item(const struct post *post, const struct batch_item_report *re
 
 static void item(void *self, const struct batch_item_report *report)
 {
+	const struct post *post = self;
+
 	metrics_item(report->code);
 	if (report->attempts > 0) {
 		metrics_observe_us(METRIC_ITEM, report->duration_us);
 		metrics_observe_us(METRIC_QUEUE_WAIT, report->queue_us);
 	}
-	log_item(self, report);
+	log_item(post, report);
+	if (post->flow)
+		http_stream_wake(post->flow);
 }
 
 static void log_batch(struct post *post, const struct batch_summary *summary)
@@ -141,11 +178,8 @@ static void drop_document(void *self)
 	batch_unref(self);
 }
 
-static void complete(void *self, struct batch *batch)
+static void reply_document(struct post *post, struct batch *batch)
 {
-	struct post *post = self;
-	struct service *service = post->service;
-	struct batch_summary summary;
 	struct http_source source = {
 		.self = batch_ref(batch),
 		.size = batch_document_size(batch),
@@ -153,12 +187,55 @@ static void complete(void *self, struct batch *batch)
 		.destroy = drop_document,
 	};
 
+	exchange_reply_source(post->ex, 200, post->shape->content_type, &source);
+}
+
+static void complete(void *self, struct batch *batch)
+{
+	struct post *post = self;
+	struct service *service = post->service;
+	struct batch_summary summary;
+
 	batch_summary(batch, &summary);
 	metrics_observe_us(METRIC_BATCH, summary.duration_us);
 	log_batch(post, &summary);
-	exchange_reply_source(post->ex, 200, "application/json", &source);
+	if (post->flow)
+		http_stream_wake(post->flow);
+	else
+		reply_document(post, batch);
 	post_unref(post);
 	service_leave(service);
+}
+
+static size_t read_stream(void *self, char *out, size_t max, uint64_t *ret_again_us)
+{
+	struct post *post = self;
+	size_t len = stream_read(post->stream, out, max, ret_again_us);
+
+	return len == STREAM_END ? HTTP_STREAM_END : len == STREAM_CUT ? HTTP_STREAM_CUT : len;
+}
+
+/* It was read to its end, or its reader is gone or was cut: a batch without a reader is of no use.
+ */
+static void drop_stream(void *self)
+{
+	struct post *post = self;
+
+	if (!stream_over(post->stream)) {
+		atomic_store(&post->client_gone, true);
+		batch_cancel(post->batch, POOL_CLIENT_GONE);
+	}
+	stream_destroy(post->stream);
+	post_unref(post);
+}
+
+static void reply_stream(struct post *post)
+{
+	const struct http_stream_source source = {post, read_stream, drop_stream};
+
+	exchange_set_header(post->ex, "Cache-Control", "no-store");
+	exchange_set_header(post->ex, "X-Accel-Buffering", "no"); /* nginx passes it on at once */
+	exchange_reply_stream(post->ex, 200, post->shape->content_type, post->flow, &source);
 }
 
 static void gone(void *arg)
@@ -185,6 +262,8 @@ static bool parse(struct post *post, struct problem *problem)
 		.traceparent = traced ? parent : NULL,
 		.tracestate = traced && trace_state_valid(state) ? state : NULL,
 		.caller = post->caller,
+		.streamed = post->shape->streamed,
+		.outline = post->shape->streamed && post->shape->stream == STREAM_TEXT,
 	};
 
 	input.body = exchange_take_body(post->ex, &input.body_len, &input.charged);
@@ -195,15 +274,40 @@ static bool parse(struct post *post, struct problem *problem)
 	return false;
 }
 
-/* The exchange's reference goes with exchange_attach, the batch's with batch_start. */
+static bool open_stream(struct post *post, struct problem *problem)
+{
+	post->stream = stream_new(post->batch, post->shape->stream);
+	post->flow = http_stream_new(post->ex);
+	if (post->stream && post->flow)
+		return true;
+	stream_destroy(post->stream);
+	problem_set(
+		problem, PROBLEM_MEMORY_FULL, "no memory for another stream; try again shortly");
+	return false;
+}
+
+/* The exchange's reference goes with exchange_attach, the batch's with batch_start, the stream's
+ * with the reply. */
 static bool start(struct post *post, struct problem *problem)
 {
 	const struct batch_observer observer = {.self = post, .item = item, .complete = complete};
+	bool streamed = post->shape->streamed;
 
-	atomic_store(&post->refs, 2);
+	if (streamed && !open_stream(post, problem)) {
+		post_unref(post);
+		return false;
+	}
+	atomic_store(&post->refs, streamed ? 3 : 2);
 	exchange_attach(post->ex, post, gone, post_unref);
-	if (batch_start(post->batch, &observer, problem) == ERR_OK)
+	if (batch_start(post->batch, &observer, problem) == ERR_OK) {
+		if (streamed)
+			reply_stream(post);
 		return true;
+	}
+	if (streamed) {
+		stream_destroy(post->stream);
+		post_unref(post);
+	}
 	post_unref(post);
 	return false;
 }
@@ -273,7 +377,9 @@ static bool admit(void *arg, struct exchange *ex, struct problem *problem)
 	return admitted;
 }
 
-static const char *const produces[] = {"application/json", NULL};
+/* As in `shapes`; ties go to the earlier one. */
+static const char *const produces[] = {
+	"application/json", "application/x-ndjson", "text/event-stream", "text/plain", NULL};
 
 const struct route batch_post_route = {
 	.method = "POST",

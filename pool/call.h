@@ -117,6 +117,7 @@ struct call_sched {            /* where the scheduler has it; only pool/sched lo
 struct call {
 	struct request request;
 	const struct call_ops *ops;
+	uint64_t position; /* in its group, for pool_group_window */
 	struct outcome outcome;
 	/* From here on the pool's alone. */
 	struct pool_group *group;

@@ -339,6 +339,24 @@ enum err_code pool_submit(
 }
 
 /* `group` NULL: all of them. */
+static void window_locked(struct pool *pool, struct pool_group *group, uint64_t end,
+	struct wake_plan *plan) REQUIRES(pool->lock)
+{
+	sched_window(pool->shared.sched, group, end);
+	plan_locked(pool, pool->threads, plan);
+}
+
+void pool_group_window(struct pool_group *group, uint64_t end)
+{
+	struct pool *pool = pool_of(group);
+	struct wake_plan plan = {0};
+
+	mutex_lock(&pool->lock);
+	window_locked(pool, group, end, &plan);
+	mutex_unlock(&pool->lock);
+	carry_out(pool, &plan);
+}
+
 static void cancel_locked(struct pool *pool, struct pool_group *group, enum pool_cancel why,
 	struct wake_plan *plan) REQUIRES(pool->lock)
 {

@@ -56,6 +56,10 @@ enum err_code pool_group_new(struct pool *pool, const struct pool_group_options 
  * until pool_group_close. */
 enum err_code pool_submit(struct pool_group *group, struct call *const *calls, size_t count,
 	struct err *err) MUST_CHECK;
+/* Any thread. Calls whose position is `end` or more do not start until it is raised; what has begun
+ * goes on, retries included, so that nobody waits for a result that cannot come. UINT64_MAX, as at
+ * the beginning: all may. Positions rise in the order of submission. */
+void pool_group_window(struct pool_group *group, uint64_t end);
 /* Any thread. What has not started comes back as cancelled; what is on the wire is aborted, except
  * for STOP_ON_ERROR. The first reason counts. */
 void pool_group_cancel(struct pool_group *group, enum pool_cancel why);

@@ -12,8 +12,6 @@
 #include "common/clock.h"
 #include "pool/sched_internal.h"
 
-enum { RUNS_LOOKED_AT = 64 };
-
 enum err_code sched_new(const struct sched_options *options, struct sched **ret_sched)
 {
 	struct sched *sched = mem_try(sizeof *sched);
@@ -218,6 +216,12 @@ void sched_cancel(struct sched *sched, struct pool_group *group, enum pool_cance
 	sched_group_free_if_over(sched, group);
 }
 
+void sched_window(struct sched *sched, struct pool_group *group, uint64_t end)
+{
+	group->window_end = end;
+	sched_runs_review(sched, group);
+}
+
 void sched_cancel_all(struct sched *sched, enum pool_cancel why)
 {
 	sched->cancelled = why;
@@ -226,103 +230,6 @@ void sched_cancel_all(struct sched *sched, enum pool_cancel why)
 		after = node->next;
 		sched_cancel(sched, LIST_OF(node, struct pool_group, link), why);
 	}
-}
-
-/* True where the group may start one call now; else it is blocked until its next token comes. */
-static bool has_token(struct sched *sched, struct pool_group *group, uint64_t now_us)
-{
-	double rate = group->options.rate_per_s, most = sched_group_burst(&group->options);
-
-	if (rate <= 0)
-		return true;
-	if (now_us > group->tokens_at_us) {
-		group->tokens += (double)(now_us - group->tokens_at_us) / 1e6 * rate;
-		group->tokens_at_us = now_us;
-	}
-	if (group->tokens > most)
-		group->tokens = most;
-	if (group->tokens >= 1 - 1e-9)
-		return true;
-	group->rate_blocked = true;
-	heap_set(&sched->timers, &group->token_timer,
-		now_us + (uint64_t)((1 - group->tokens) / rate * 1e6) + 1);
-	sched_group_update(sched, group);
-	return false;
-}
-
-static struct call *take(struct sched *sched, struct pool_run *run, uint64_t now_us)
-{
-	struct pool_group *group = run->group;
-	struct call *call = sched_run_take(sched, run);
-
-	sched->in_flight++;
-	group->in_flight++;
-	if (group->options.rate_per_s > 0)
-		group->tokens -= 1;
-	call->sched.state = CALL_RUNNING;
-	if (!call->started_us) {
-		call->started_us = now_us;
-		call->deadline_us = clock_add(now_us, call->request.timeout_us);
-		if (call->deadline_us > group->options.deadline_us)
-			call->deadline_us = group->options.deadline_us;
-	}
-	list_remove(&group->turn); /* its turn is over: to the end of the round, if it has more */
-	list_remove(&group->caller->turn);
-	if (!list_empty(&group->caller->turns))
-		list_push_back(&sched->turns, &group->caller->turn);
-	sched_group_update(sched, group);
-	return call;
-}
-
-/* Of very many runs only the front ones are looked at. */
-static struct pool_run *oldest_run(const struct pool_group *group)
-{
-	struct pool_run *oldest = NULL;
-	uint64_t best = UINT64_MAX;
-	unsigned looked = 0;
-
-	for (struct list_node *node = group->ready.next;
-		node != &group->ready && looked < RUNS_LOOKED_AT; node = node->next, looked++) {
-		struct pool_run *run = LIST_OF(node, struct pool_run, link);
-		const struct call *first = LIST_OF(run->calls.next, const struct call, sched.link);
-
-		if (first->sched.sequence < best) {
-			best = first->sched.sequence;
-			oldest = run;
-		}
-	}
-	REQUIRE(oldest);
-	return oldest;
-}
-
-/* Upstreams take turns, so that a dead one does not hold up a batch's other items; but where one
- * item goes after the other, or the first failure ends all, people mean the order they wrote. */
-static struct pool_run *next_run(const struct pool_group *group)
-{
-	if (group->options.concurrency == 1 || group->options.stop_on_error)
-		return oldest_run(group);
-	return LIST_OF(group->ready.next, struct pool_run, link);
-}
-
-struct call *sched_pick(struct sched *sched, uint64_t now_us)
-{
-	while (sched->in_flight < sched->options.max_in_flight && !list_empty(&sched->turns)) {
-		struct sched_caller *caller = LIST_OF(sched->turns.next, struct sched_caller, turn);
-		struct pool_group *group = LIST_OF(caller->turns.next, struct pool_group, turn);
-		struct pool_run *run = next_run(group);
-
-		if (!has_token(sched, group, now_us))
-			continue;
-		if (sched_run_may_start(run))
-			return take(sched, run, now_us);
-		sched_run_park(sched, run);
-	}
-	return NULL;
-}
-
-bool sched_has_ready(const struct sched *sched)
-{
-	return sched->in_flight < sched->options.max_in_flight && !list_empty(&sched->turns);
 }
 
 /* A call that holds no slot any more waits for another attempt: until again_us, then in its run's

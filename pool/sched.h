@@ -38,6 +38,9 @@ void sched_group_close(struct sched *sched, struct pool_group *group);
 /* All or none: ERR_BUSY where the queue has no room, ERR_NOMEM. Takes the calls on ERR_OK. */
 enum err_code sched_submit(struct sched *sched, struct pool_group *group, struct call *const *calls,
 	size_t count, uint64_t now_us) MUST_CHECK;
+/* Fresh calls of the group whose position is `end` or more do not start until it is raised. A
+ * group's calls are submitted in the order of their positions. */
+void sched_window(struct sched *sched, struct pool_group *group, uint64_t end);
 void sched_cancel(struct sched *sched, struct pool_group *group, enum pool_cancel why);
 void sched_cancel_all(
 	struct sched *sched, enum pool_cancel why); /* groups made later are born cancelled */

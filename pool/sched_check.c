@@ -24,6 +24,7 @@ static void check_run(const struct pool_run *run, struct totals *totals)
 	REQUIRE((calls > 0) == (run->place != RUN_IDLE));
 	REQUIRE(list_linked(&run->link) == (run->place != RUN_IDLE));
 	REQUIRE(!run->promised || (run->place == RUN_READY && !sched_group_blocked(run->group)));
+	REQUIRE(run->place != RUN_HELD || !sched_run_in_window(run));
 	REQUIRE(run->queue->caller == run->group->caller && run->queue->upstream == run->upstream);
 	REQUIRE(run->refs >= calls && run->refs > 0);
 	totals->queued += calls;

@@ -65,6 +65,8 @@ enum err_code sched_group_new(struct sched *sched, const struct pool_group_optio
 	group->tokens_at_us = now_us;
 	list_init(&group->turn);
 	list_init(&group->ready);
+	list_init(&group->held);
+	group->window_end = UINT64_MAX;
 	list_init(&group->runs);
 	list_init(&group->retrying);
 	atomic_init(&group->cancelled, (int)sched->cancelled);

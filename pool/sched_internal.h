@@ -24,6 +24,7 @@ struct pool_group {
 	struct list_node turn; /* in caller.turns, iff it is not blocked and `ready` is not empty */
 	struct list_node ready; /* runs with calls that do not wait for their upstream; the promised
 				   ones stand first */
+	struct list_node held;  /* runs whose first call stands outside the window */
 	struct list_node runs;  /* all of them */
 	struct list_node retrying; /* calls that wait for their next attempt's time */
 	struct pool_group_options options;
@@ -31,13 +32,14 @@ struct pool_group {
 	size_t in_flight, outstanding; /* outstanding: calls that have not come back */
 	double tokens;
 	uint64_t tokens_at_us; /* when `tokens` was true */
+	uint64_t window_end;   /* fresh calls whose position is not below it do not start */
 	bool rate_blocked, expired, closed;
 	atomic_int cancelled; /* enum pool_cancel; written under the lock, read by workers */
 };
 
 enum timer_kind { TIMER_CALL, TIMER_DEADLINE, TIMER_TOKEN }; /* of struct heap_node */
 
-enum run_place { RUN_IDLE, RUN_READY, RUN_WAITING };
+enum run_place { RUN_IDLE, RUN_READY, RUN_WAITING, RUN_HELD };
 
 struct wait_queue { /* the runs of one caller that wait for one upstream; exists while there are
 		       runs of the two */
@@ -56,7 +58,7 @@ struct pool_run { /* the calls of one group for one upstream; exists while it ha
 	struct upstream *upstream;
 	struct wait_queue *queue;    /* where it waits */
 	struct list_node group_link; /* in group.runs */
-	struct list_node link;       /* in group.ready or queue.runs */
+	struct list_node link;       /* in group.ready, group.held or queue.runs */
 	struct list_node calls;      /* queued */
 	size_t refs;                 /* calls that belong to it */
 	enum run_place place;
@@ -90,7 +92,10 @@ struct call *sched_run_take(struct sched *sched,
 bool sched_run_may_start(const struct pool_run *run); /* its upstream has a slot for it */
 void sched_run_drop(struct sched *sched, struct pool_run *run,
 	struct call *call); /* a queued call leaves without starting */
-void sched_run_park(struct sched *sched, struct pool_run *run); /* its upstream is full */
+void sched_run_park(struct sched *sched, struct pool_run *run);        /* its upstream is full */
+bool sched_run_in_window(const struct pool_run *run);                  /* its first call is */
+void sched_run_hold(struct sched *sched, struct pool_run *run);        /* until the window moves */
+void sched_runs_review(struct sched *sched, struct pool_group *group); /* the window has moved */
 void sched_upstream_free(
 	struct sched *sched, struct upstream *upstream); /* a slot was given back */
 void sched_upstreams_review(struct sched *sched);        /* the rules may have changed */

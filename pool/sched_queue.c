@@ -1,5 +1,5 @@
-/* sched_queue.c - runs, and the one list each stands in: ready in its group, or waiting for its
- * upstream.
+/* sched_queue.c - runs, and the one list each stands in: ready in its group, held by its group's
+ * window, or waiting for its upstream.
  *
  * The rule that nothing is forgotten: while an upstream has room, nobody waits for it. Room that
  * comes is *promised* at once to the run whose turn it is, which moves to ready and finds its slot
@@ -209,6 +209,43 @@ static void unplace(struct sched *sched, struct pool_run *run)
 	sched_group_update(sched, run->group);
 }
 
+bool sched_run_in_window(const struct pool_run *run)
+{
+	const struct call *first = LIST_OF(run->calls.next, const struct call, sched.link);
+
+	return first->started_us || first->position < run->group->window_end;
+}
+
+void sched_run_hold(struct sched *sched, struct pool_run *run)
+{
+	list_remove(&run->link);
+	run->place = RUN_HELD;
+	list_push_back(&run->group->held, &run->link);
+	end_promise(run);
+	wake(sched, run->upstream);
+	sched_group_update(sched, run->group);
+}
+
+static void make_ready(struct sched *sched, struct pool_run *run)
+{
+	list_remove(&run->link);
+	run->place = RUN_READY;
+	list_push_back(&run->group->ready, &run->link);
+	sched_group_update(sched, run->group);
+}
+
+void sched_runs_review(struct sched *sched, struct pool_group *group)
+{
+	for (struct list_node *node = group->held.next, *after; node != &group->held;
+		node = after) {
+		struct pool_run *run = LIST_OF(node, struct pool_run, link);
+
+		after = node->next;
+		if (sched_run_in_window(run))
+			make_ready(sched, run);
+	}
+}
+
 void sched_run_append(struct sched *sched, struct pool_run *run, struct call *call, bool front)
 {
 	call->sched.run = run;
@@ -219,11 +256,8 @@ void sched_run_append(struct sched *sched, struct pool_run *run, struct call *ca
 		list_push_back(&run->calls, &call->sched.link);
 	sched->queued++;
 	run->group->caller->queued++;
-	if (run->place != RUN_IDLE)
-		return;
-	run->place = RUN_READY;
-	list_push_back(&run->group->ready, &run->link);
-	sched_group_update(sched, run->group);
+	if (run->place == RUN_IDLE || (run->place == RUN_HELD && sched_run_in_window(run)))
+		make_ready(sched, run);
 }
 
 static void unqueue(struct sched *sched, struct call *call)

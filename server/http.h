@@ -36,6 +36,23 @@ struct http_source {
 	void (*destroy)(void *self); /* exactly once, whatever happens; NULL is fine */
 };
 
+/* An answer that grows while it is read. Shared by count: the exchange holds it until it has ended,
+ * and whoever wakes it. */
+struct http_stream;
+
+#define HTTP_STREAM_END SIZE_MAX
+#define HTTP_STREAM_CUT (SIZE_MAX - 1)
+
+struct http_stream_source {
+	void *self;
+	/* On an http thread: copies what there is to say now, at most `max` bytes (128 or more).
+	 * HTTP_STREAM_END: that was all. HTTP_STREAM_CUT: it cannot go on, the connection is cut.
+	 * 0: nothing now; it is asked again after http_stream_wake, or at *ret_again_us
+	 * (CLOCK_NEVER: not by itself). */
+	size_t (*read)(void *self, char *out, size_t max, uint64_t *ret_again_us);
+	void (*destroy)(void *self); /* exactly once, whatever happens; http thread */
+};
+
 enum route_access { ROUTE_OPEN, ROUTE_CALLER, ROUTE_AD_HOC, ROUTE_ADMIN };
 
 struct route {                     /* constant */
@@ -78,6 +95,18 @@ void exchange_reply(struct exchange *ex, unsigned status, const char *content_ty
 void exchange_reply_buf(struct exchange *ex, unsigned status, const char *content_type,
 	struct buf *body); /* takes its memory */
 void exchange_reply_source(struct exchange *ex, unsigned status, const char *content_type,
-	const struct http_source *source);                                 /* takes */
+	const struct http_source *source); /* takes */
+/* An answer without a known length: chunked, or ended by the connection for HTTP/1.0. `gone` of
+ * exchange_attach may be called until the exchange has ended. Takes source->self; borrows the
+ * stream. */
+void exchange_reply_stream(struct exchange *ex, unsigned status, const char *content_type,
+	struct http_stream *stream, const struct http_stream_source *source);
+struct http_stream *http_stream_new(
+	struct exchange *ex); /* before the reply; a reference; NULL without memory */
+/* Any thread, before the reply too, and after the client has left: there is something to read. The
+ * server must not have been stopped. */
+void http_stream_wake(struct http_stream *stream);
+struct http_stream *http_stream_ref(struct http_stream *stream);
+void http_stream_unref(struct http_stream *stream);
 void exchange_reply_problem(struct exchange *ex, struct problem *problem); /* takes what it holds */
 #endif

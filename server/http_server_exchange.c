@@ -218,7 +218,7 @@ static enum MHD_Result run_route(struct exchange *ex)
 	if (atomic_load(&ex->progress) == PROGRESS_REPLIED)
 		return http_server_reply_queue(ex);
 	MHD_suspend_connection(ex->connection);
-	watcher_arm(server->watcher, ex->client->watch, ex->departure);
+	http_server_arm(ex);
 	/* Where the reply came in between, nobody but this thread knows that the connection is
 	 * suspended. */
 	if (!atomic_compare_exchange_strong(&ex->progress, &running, PROGRESS_SUSPENDED))
@@ -293,6 +293,8 @@ void http_server_exchange_end(void *cls, struct MHD_Connection *connection, void
 	*request_context = NULL;
 	if (!ex)
 		return;
+	if (ex->armed)
+		watcher_disarm(server->watcher, client->watch);
 	if (reason == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		watcher_end(server->watcher, client->watch,
 			clock_add(clock_us(), ex->policy->config->server.idle_timeout_ms * 1000));

@@ -16,6 +16,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
 static void wake(struct http_loop *loop)
 {
 	uint64_t one = 1;
@@ -31,12 +33,17 @@ void http_loop_resume(struct http_loop *loop, struct MHD_Connection *connection)
 }
 
 /* -1: until something happens */
-static int timeout_ms(struct MHD_Daemon *daemon)
+static int timeout_ms(struct http_loop *loop)
 {
-	MHD_UNSIGNED_LONG_LONG left;
+	MHD_UNSIGNED_LONG_LONG left = UINT64_MAX;
+	uint64_t due_us = heap_due(&loop->alarms), now_us = clock_us();
 
-	if (MHD_get_timeout(daemon, &left) != MHD_YES)
+	if (MHD_get_timeout(loop->daemon, &left) != MHD_YES && due_us == CLOCK_NEVER)
 		return -1;
+	if (due_us <= now_us)
+		return 0;
+	if (due_us != CLOCK_NEVER && (due_us - now_us + 999) / 1000 < left)
+		left = (due_us - now_us + 999) / 1000;
 	return left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
@@ -50,9 +57,10 @@ static void *run(void *arg)
 	uint64_t told;
 
 	while (!atomic_load(&loop->stop)) {
-		poll(fds, 2, timeout_ms(loop->daemon));
+		poll(fds, 2, timeout_ms(loop));
 		if (fds[1].revents && read(loop->wake_fd, &told, sizeof told) < 0)
 			REQUIRE(errno == EAGAIN);
+		http_stream_ring(loop, clock_us());
 		MHD_run(loop->daemon);
 	}
 	return NULL;
@@ -79,6 +87,9 @@ enum err_code http_loop_start(
 	if (loop->wake_fd < 0)
 		return err_set(err, ERR_IO, "cannot make an eventfd: %s", strerror(errno));
 	loop->running = true; /* there is something to stop */
+	heap_init(&loop->alarms);
+	if (heap_reserve(&loop->alarms, limit) != ERR_OK)
+		return err_set(err, ERR_NOMEM, "no memory for %u connections", limit);
 	listen_fd = fcntl(server->listen_fd, F_DUPFD_CLOEXEC, 0);
 	loop->daemon = listen_fd < 0 ? NULL : make_daemon(loop, listen_fd, limit);
 	if (!loop->daemon) /* libmicrohttpd has closed its listening socket */
@@ -103,5 +114,6 @@ void http_loop_stop(struct http_loop *loop)
 		MHD_stop_daemon(loop->daemon);
 		loop->daemon = NULL;
 	}
+	heap_free(&loop->alarms);
 	close(loop->wake_fd);
 }

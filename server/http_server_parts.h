@@ -6,6 +6,7 @@
  *   http_server_exchange.c  libmicrohttpd's callbacks: an exchange from request line to end
  *   http_server_gate.c      the checks of a request, each in its place
  *   http_server_reply.c     exchange_reply*: from any thread to the answer that is queued
+ *   http_server_stream.c    answers that grow while they are read
  *
  * An exchange belongs to the http thread of its connection, but for what a reply fills in: while
  * `progress` is not REPLIED that is the handler's, on whatever thread. */
@@ -14,6 +15,7 @@
 #include <microhttpd.h>
 #include <stdatomic.h>
 
+#include "common/heap.h"
 #include "common/thread.h"
 #include "server/auth.h"
 #include "server/framing.h"
@@ -39,7 +41,8 @@ struct http_loop { /* one http thread */
 	struct http_server *server;
 	struct MHD_Daemon *daemon;
 	pthread_t thread;
-	int wake_fd; /* eventfd: something was resumed, or it is to stop */
+	int wake_fd;        /* eventfd: something was resumed, or it is to stop */
+	struct heap alarms; /* streams that want to be asked again; the thread's own */
 	bool running;
 	atomic_bool stop;
 };
@@ -85,6 +88,8 @@ struct reply {
 	size_t len;
 	bool has_source;
 	struct http_source source;
+	struct http_stream *stream; /* a reference; NULL: the answer's length is known */
+	struct http_stream_source stream_source;
 	bool broken; /* no memory for a part of it: better none than half of it */
 	bool close;
 };
@@ -102,6 +107,7 @@ struct exchange {
 	struct framing framing;
 	enum stage stage;
 	bool at_once; /* refused without reading the body */
+	bool armed;   /* its departure is the watcher's */
 	bool counted; /* in server->shared.answering */
 	uint64_t started_us;
 	uint64_t received, discarded; /* bytes of body */
@@ -151,4 +157,10 @@ bool http_server_gate_pass(struct exchange *ex, const char *version);
 /* http_server_reply.c */
 enum MHD_Result http_server_reply_queue(struct exchange *ex);
 void http_server_reply_free(struct reply *reply);
+void http_server_arm(struct exchange *ex); /* once: from now on `gone` may be told */
+
+/* http_server_stream.c */
+struct MHD_Response *http_stream_respond(
+	struct exchange *ex); /* takes the reply's source; NULL without memory */
+void http_stream_ring(struct http_loop *loop, uint64_t now_us); /* alarms that are due */
 #endif

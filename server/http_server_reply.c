@@ -26,6 +26,9 @@ void http_server_reply_free(struct reply *reply)
 	mem_free(reply->body);
 	if (reply->has_source && reply->source.destroy)
 		reply->source.destroy(reply->source.self);
+	if (reply->stream_source.destroy)
+		reply->stream_source.destroy(reply->stream_source.self);
+	http_stream_unref(reply->stream);
 	*reply = (struct reply){0};
 }
 
@@ -60,7 +63,8 @@ static void settle(struct exchange *ex, unsigned status, const char *content_typ
 	ex->reply.status = status;
 	if (content_type)
 		exchange_set_header(ex, "Content-Type", content_type);
-	watcher_disarm(server->watcher, ex->client->watch);
+	if (!ex->reply.stream)
+		watcher_disarm(server->watcher, ex->client->watch);
 	http_server_begin_reply(server);
 	before = atomic_exchange(&ex->progress, PROGRESS_REPLIED);
 	REQUIRE(before != PROGRESS_REPLIED); /* answered twice */
@@ -98,6 +102,14 @@ void exchange_reply_source(struct exchange *ex, unsigned status, const char *con
 	settle(ex, status, content_type);
 }
 
+void exchange_reply_stream(struct exchange *ex, unsigned status, const char *content_type,
+	struct http_stream *stream, const struct http_stream_source *source)
+{
+	ex->reply.stream = http_stream_ref(stream);
+	ex->reply.stream_source = *source;
+	settle(ex, status, content_type);
+}
+
 void exchange_reply_problem(struct exchange *ex, struct problem *problem)
 {
 	unsigned status = problem_status(problem->code);
@@ -116,7 +128,7 @@ void exchange_reply_problem(struct exchange *ex, struct problem *problem)
 	exchange_reply_buf(ex, status, "application/problem+json", &body);
 }
 
-struct stream { /* an answer that is read block by block; belongs to its MHD_Response */
+struct blocks { /* an answer that is read block by block; belongs to its MHD_Response */
 	struct http_source source;
 	struct watcher *watcher;
 	struct watch *watch;
@@ -125,26 +137,26 @@ struct stream { /* an answer that is read block by block; belongs to its MHD_Res
 	size_t charged; /* libmicrohttpd's block */
 };
 
-static ssize_t read_stream(void *cls, uint64_t pos, char *out, size_t max)
+static ssize_t read_blocks(void *cls, uint64_t pos, char *out, size_t max)
 {
-	struct stream *stream = cls;
+	struct blocks *blocks = cls;
 	size_t len;
 
 	/* Asked for more: the client has taken what came before. */
 	watcher_set_deadline(
-		stream->watcher, stream->watch, clock_add(clock_us(), stream->write_timeout_us));
-	len = stream->source.read(stream->source.self, pos, out, max);
+		blocks->watcher, blocks->watch, clock_add(clock_us(), blocks->write_timeout_us));
+	len = blocks->source.read(blocks->source.self, pos, out, max);
 	return len > 0 && len <= max ? (ssize_t)len : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
-static void free_stream(void *cls)
+static void free_blocks(void *cls)
 {
-	struct stream *stream = cls;
+	struct blocks *blocks = cls;
 
-	if (stream->source.destroy)
-		stream->source.destroy(stream->source.self);
-	mem_give(stream->budget, stream->charged);
-	mem_free(stream);
+	if (blocks->source.destroy)
+		blocks->source.destroy(blocks->source.self);
+	mem_give(blocks->budget, blocks->charged);
+	mem_free(blocks);
 }
 
 struct held { /* a buffer as a source */
@@ -196,26 +208,26 @@ static size_t block_size(uint64_t answer)
 	return answer == 0 ? 1 : answer < HTTP_BLOCK_BYTES ? (size_t)answer : HTTP_BLOCK_BYTES;
 }
 
-static struct MHD_Response *make_stream(struct exchange *ex)
+static struct MHD_Response *make_blocks(struct exchange *ex)
 {
-	struct stream *stream = mem_try(sizeof *stream);
+	struct blocks *blocks = mem_try(sizeof *blocks);
 	struct MHD_Response *response;
 
-	if (!stream)
+	if (!blocks)
 		return NULL;
-	stream->source = ex->reply.source;
-	stream->watcher = ex->server->watcher;
-	stream->watch = ex->client->watch;
-	stream->write_timeout_us = ex->policy->config->server.write_timeout_ms * 1000;
-	stream->budget = ex->server->opt.budget;
-	stream->charged = block_size(ex->reply.source.size);
+	blocks->source = ex->reply.source;
+	blocks->watcher = ex->server->watcher;
+	blocks->watch = ex->client->watch;
+	blocks->write_timeout_us = ex->policy->config->server.write_timeout_ms * 1000;
+	blocks->budget = ex->server->opt.budget;
+	blocks->charged = block_size(ex->reply.source.size);
 	response = MHD_create_response_from_callback(
-		ex->reply.source.size, stream->charged, read_stream, stream, free_stream);
+		ex->reply.source.size, blocks->charged, read_blocks, blocks, free_blocks);
 	if (!response) {
-		mem_free(stream);
+		mem_free(blocks);
 		return NULL;
 	}
-	mem_owe(stream->budget, stream->charged);
+	mem_owe(blocks->budget, blocks->charged);
 	ex->reply.has_source = false;
 	return response;
 }
@@ -224,10 +236,12 @@ static struct MHD_Response *make_body(struct exchange *ex)
 {
 	struct MHD_Response *response;
 
+	if (ex->reply.stream)
+		return http_stream_respond(ex);
 	if (!hold_large(&ex->reply))
 		return NULL;
 	if (ex->reply.has_source)
-		return make_stream(ex);
+		return make_blocks(ex);
 	if (ex->reply.len == 0)
 		return MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
 	response = MHD_create_response_from_buffer_with_free_callback(
@@ -265,6 +279,13 @@ static bool add_fields(const struct exchange *ex, struct MHD_Response *response)
 	return add(response, "X-Request-Id", ex->request_id) && add_cors(ex, response);
 }
 
+void http_server_arm(struct exchange *ex)
+{
+	if (!ex->armed)
+		watcher_arm(ex->server->watcher, ex->client->watch, ex->departure);
+	ex->armed = true;
+}
+
 /* Http thread. MHD_NO cuts the connection. */
 enum MHD_Result http_server_reply_queue(struct exchange *ex)
 {
@@ -282,6 +303,8 @@ enum MHD_Result http_server_reply_queue(struct exchange *ex)
 	if (result != MHD_YES)
 		return result;
 	ex->stage = STAGE_QUEUED;
+	if (ex->reply.stream)
+		http_server_arm(ex);
 	metrics_add(METRIC_RESPONSE_BYTES, size);
 	return MHD_YES;
 }

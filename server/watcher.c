@@ -34,7 +34,9 @@ struct watch {
 		node; /* first, so that a node is a watch; it is due at deadline_us or before */
 	int fd;
 	uint32_t index, generation; /* constant, and raised with each life */
-	bool live, left, answered;
+	bool live, left;
+	bool busy;     /* a request is being worked on or answered */
+	bool answered; /* nobody is to be told any more */
 	uint64_t deadline_us;
 	uint32_t next_free;
 	struct departure *departure;
@@ -72,7 +74,7 @@ static uint64_t patience(const struct watch *watch, uint64_t deadline_us)
 {
 	uint64_t soon_us;
 
-	if (!watch->left || watch->answered || deadline_us == CLOCK_NEVER)
+	if (!watch->left || watch->busy || watch->answered || deadline_us == CLOCK_NEVER)
 		return deadline_us;
 	soon_us = clock_us() + LEFT_GRACE_US;
 	return deadline_us < soon_us ? deadline_us : soon_us;
@@ -339,7 +341,7 @@ static struct watch *take_locked(struct watcher *watcher, int fd) REQUIRES(watch
 	watcher->shared.free_head = watch->next_free;
 	watch->fd = fd;
 	watch->live = true;
-	watch->left = watch->answered = false;
+	watch->left = watch->busy = watch->answered = false;
 	watch->deadline_us = CLOCK_NEVER;
 	if (++watch->generation == UINT32_MAX) /* would look like wake_mark */
 		watch->generation = 1;
@@ -407,7 +409,7 @@ void watcher_set_deadline(struct watcher *watcher, struct watch *watch, uint64_t
 static bool end_locked(struct watcher *watcher, struct watch *watch, uint64_t deadline_us)
 	REQUIRES(watcher->lock)
 {
-	watch->answered = false;
+	watch->busy = watch->answered = false;
 	return set_deadline_locked(watcher, watch, deadline_us);
 }
 
@@ -425,6 +427,7 @@ void watcher_end(struct watcher *watcher, struct watch *watch, uint64_t deadline
 static void begin_locked(struct watcher *watcher, struct watch *watch) REQUIRES(watcher->lock)
 {
 	set_deadline_locked(watcher, watch, CLOCK_NEVER);
+	watch->busy = true;
 	watch->answered = false;
 }
 

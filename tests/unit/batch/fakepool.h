@@ -20,11 +20,14 @@ static struct {
 	size_t groups_open, cancels;
 	enum pool_cancel cancelled;
 	struct pool_group_options options; /* of the last group */
+	uint64_t window;                   /* UINT64_MAX, until it is moved */
+	size_t windows;                    /* how often it was moved */
 } fakepool;
 
 static inline void fakepool_reset(void)
 {
 	memset(&fakepool, 0, sizeof fakepool);
+	fakepool.window = UINT64_MAX;
 }
 
 enum err_code pool_group_new(struct pool *pool, const struct pool_group_options *options,
@@ -43,6 +46,13 @@ enum err_code pool_group_new(struct pool *pool, const struct pool_group_options 
 	fakepool.groups_open++;
 	*ret_group = group;
 	return ERR_OK;
+}
+
+void pool_group_window(struct pool_group *group, uint64_t end)
+{
+	REQUIRE(fakepool.groups_open > 0 && group);
+	fakepool.window = end;
+	fakepool.windows++;
 }
 
 enum err_code pool_submit(

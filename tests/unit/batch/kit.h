@@ -9,6 +9,7 @@
 #include "tests/unit/batch/fakepool.h"
 
 struct kit {
+	bool streamed, outline; /* what is parsed next */
 	struct config *config;
 	struct guard *guard;
 	struct mem_budget budget;
@@ -70,8 +71,14 @@ static inline enum err_code kit_parse_bytes(
 	struct kit *kit, const char *text, size_t len, const char *traceparent)
 {
 	struct batch_env env = {kit->config, kit->guard, NULL, &kit->budget};
-	struct batch_input input = {mem_copy(text, len), len, 0, "req-1", traceparent,
-		traceparent ? "k=v" : NULL, kit->caller};
+	struct batch_input input = {.body = mem_copy(text, len),
+		.body_len = len,
+		.request_id = "req-1",
+		.traceparent = traceparent,
+		.tracestate = traceparent ? "k=v" : NULL,
+		.caller = kit->caller,
+		.streamed = kit->streamed,
+		.outline = kit->outline};
 
 	kit_drop_batch(kit);
 	if (!input.body)

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "batch/stream.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 enum { REPLY_MAX_BYTES = 1 << 20, BUDGET_BYTES = 1000 };
@@ -49,6 +51,8 @@ void fake_house_init(struct fake_house *house)
 void fake_house_end(struct fake_house *house)
 {
 	ck_assert_uint_eq(house->ex.replies, 1);
+	if (house->stream_source.destroy)
+		house->stream_source.destroy(house->stream_source.self);
 	if (house->ex.destroy)
 		house->ex.destroy(house->ex.context);
 	ck_assert_uint_eq(service_running(&house->service), 0);
@@ -160,6 +164,88 @@ void exchange_reply_buf(
 {
 	exchange_reply(ex, status, content_type, body->ptr, body->len);
 	buf_free(body);
+}
+
+void exchange_reply_stream(struct exchange *ex, unsigned status, const char *content_type,
+	struct http_stream *stream, const struct http_stream_source *source)
+{
+	ck_assert_ptr_nonnull(stream);
+	reply(ex, status, content_type);
+	here->stream_source = *source;
+}
+
+struct http_stream { /* the exchange's reference goes with fake_house_end */
+	unsigned refs;
+};
+
+struct http_stream *http_stream_new(struct exchange *ex)
+{
+	struct http_stream *stream = mem_try(sizeof *stream);
+
+	ck_assert_uint_eq(ex->replies, 0);
+	if (stream)
+		stream->refs = 1;
+	return stream;
+}
+
+struct http_stream *http_stream_ref(struct http_stream *stream)
+{
+	stream->refs++;
+	return stream;
+}
+
+void http_stream_unref(struct http_stream *stream)
+{
+	if (stream && --stream->refs == 0)
+		mem_free(stream);
+}
+
+void http_stream_wake(struct http_stream *stream)
+{
+	ck_assert_uint_gt(stream->refs, 0);
+	here->wakes++;
+}
+
+/* batch/stream.h: says `.` until the batch is complete */
+
+struct stream {
+	struct batch *batch;
+	enum stream_shape shape;
+	bool over;
+};
+
+struct stream *stream_new(struct batch *batch, enum stream_shape shape)
+{
+	struct stream *stream = mem_try(sizeof *stream);
+
+	if (stream)
+		*stream = (struct stream){batch_ref(batch), shape, false};
+	return stream;
+}
+
+size_t stream_read(struct stream *stream, char *out, size_t max, uint64_t *ret_again_us)
+{
+	ck_assert_uint_gt(max, 0);
+	*ret_again_us = CLOCK_NEVER;
+	if (!here->batch) {
+		stream->over = true;
+		return STREAM_END;
+	}
+	*out = "nst"[stream->shape];
+	return 1;
+}
+
+bool stream_over(const struct stream *stream)
+{
+	return stream->over;
+}
+
+void stream_destroy(struct stream *stream)
+{
+	if (!stream)
+		return;
+	batch_unref(stream->batch);
+	mem_free(stream);
 }
 
 void exchange_reply_source(struct exchange *ex, unsigned status, const char *content_type,

@@ -40,6 +40,8 @@ struct fake_house {
 	char traceparent[128], tracestate[128];
 	struct batch *batch; /* started, not complete */
 	struct batch_observer observer;
+	struct http_stream_source stream_source; /* of a streamed answer */
+	unsigned wakes;
 };
 
 #define FAKE_DOCUMENT "{\"results\":[],\"summary\":{}}"

@@ -46,6 +46,7 @@ struct fake_group {
 	enum pool_cancel cancelled; /* as the test knows it */
 	double tokens;              /* the world's own bucket */
 	uint64_t tokens_at_us;
+	uint64_t window_end; /* as the test knows it */
 };
 
 struct fake_call {
@@ -148,8 +149,10 @@ static inline enum err_code world_group_try(
 {
 	enum err_code code;
 
-	*group =
-		(struct fake_group){.options = options, .tokens = 1, .tokens_at_us = world->now_us};
+	*group = (struct fake_group){.options = options,
+		.tokens = 1,
+		.tokens_at_us = world->now_us,
+		.window_end = UINT64_MAX};
 	code = sched_group_new(world->sched, &options, world->now_us, &group->handle);
 	if (code == ERR_OK)
 		group->cancelled = sched_group_cancelled(group->handle);
@@ -198,8 +201,10 @@ static inline enum err_code world_submit(struct fake_world *world, struct fake_g
 	struct call **calls = mem_new(count * sizeof(struct call *));
 	enum err_code code;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		calls[i] = &fakes[i]->call;
+		calls[i]->position = group->submitted + i;
+	}
 	code = sched_submit(world->sched, group->handle, calls, count, world->now_us);
 	for (size_t i = 0; code == ERR_OK && i < count; i++) {
 		fakes[i]->group = group;
@@ -292,6 +297,7 @@ static inline void world_take_off(struct fake_world *world, struct call *call)
 	MUST(cancelled == POOL_RUNNING || (cancelled == POOL_STOP_ON_ERROR && fake->starts > 0));
 	MUST(!fake->flies_to);
 	MUST(fake->starts < fake->step_count);
+	MUST(fake->starts > 0 || call->position < fake->group->window_end);
 	MUST(fake->returns == 0);
 	if (fake->starts++ == 0)
 		fake->begun_us = world->now_us;
@@ -396,6 +402,13 @@ static inline void world_cancel(
 	sched_cancel(world->sched, group->handle, why);
 	if (group->cancelled == POOL_RUNNING || group->cancelled == POOL_STOP_ON_ERROR)
 		group->cancelled = why;
+	world_check(world);
+}
+
+static inline void world_window(struct fake_world *world, struct fake_group *group, uint64_t end)
+{
+	group->window_end = end;
+	sched_window(world->sched, group->handle, end);
 	world_check(world);
 }
 

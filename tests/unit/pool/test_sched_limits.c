@@ -261,6 +261,65 @@ START_TEST(a_rate_limited_batch_does_not_hold_up_the_callers_others)
 }
 END_TEST
 
+START_TEST(outside_the_window_nothing_starts_until_it_is_raised)
+{
+	struct fake_group narrow, wide;
+	struct fake_call **calls;
+
+	begin(100, 1000);
+	world_group(&world, &narrow, world_options(ann));
+	world_group(&world, &wide, world_options(ann));
+	world_window(&world, &narrow, 3);
+	calls = world_submit_many(&world, &narrow, "http://a:80", 5, 10 * MS);
+	world_submit_many(&world, &narrow, "http://b:80", 5, 10 * MS);
+	world_submit_many(&world, &wide, "http://a:80", 20, 10 * MS);
+	world_run_until(&world, world.now_us + 100 * MS);
+	ck_assert_uint_eq(narrow.returned, 3);
+	ck_assert_uint_eq(wide.returned, 20);
+	ck_assert_uint_eq(calls[2]->returns, 1);
+	world_window(&world, &narrow, 6);
+	world_run_until(&world, world.now_us + 100 * MS);
+	ck_assert_uint_eq(narrow.returned, 6);
+	world_window(&world, &narrow, 0);
+	world_run_until(&world, world.now_us + 100 * MS);
+	ck_assert_uint_eq(narrow.returned, 6);
+	world_window(&world, &narrow, UINT64_MAX);
+	world_run(&world);
+	ck_assert_uint_eq(narrow.returned, 10);
+	world_close(&world, &narrow);
+	world_close(&world, &wide);
+	finish();
+}
+END_TEST
+
+START_TEST(what_has_begun_tries_again_although_the_window_has_closed)
+{
+	struct fake_group group;
+	struct fake_call *call;
+
+	begin(100, 1000);
+	world_group(&world, &group, world_options(ann));
+	call = world_submit_one(&world, &group, "http://a:80", 10 * MS);
+	call->steps[0] = (struct fake_step){.takes_us = 10 * MS,
+		.code = ITEM_UPSTREAM_STATUS,
+		.again = true,
+		.wait_us = 50 * MS};
+	call->steps[1] = (struct fake_step){.takes_us = 10 * MS};
+	call->step_count = 2;
+	world_submit_many(&world, &group, "http://a:80", 1, 10 * MS);
+	world_window(&world, &group, 1);
+	world_run_until(&world, world.now_us + 5 * MS);
+	world_window(&world, &group, 0);
+	world_run_until(&world, world.now_us + 100 * MS);
+	ck_assert_uint_eq(call->starts, 2);
+	ck_assert_uint_eq(group.returned, 1);
+	world_cancel(&world, &group, POOL_CLIENT_GONE);
+	world_close(&world, &group);
+	finish();
+	ck_assert_uint_eq(group.returned, 2);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("sched_limits");
@@ -283,6 +342,8 @@ int main(void)
 	tcase_add_test(tcase,
 		what_is_parked_on_a_rate_limit_when_the_batchs_clock_runs_out_ends_as_rate_limited);
 	tcase_add_test(tcase, a_rate_limited_batch_does_not_hold_up_the_callers_others);
+	tcase_add_test(tcase, outside_the_window_nothing_starts_until_it_is_raised);
+	tcase_add_test(tcase, what_has_begun_tries_again_although_the_window_has_closed);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

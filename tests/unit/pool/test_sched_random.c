@@ -142,6 +142,32 @@ static void do_cancel(struct place *place)
 		world_cancel(&place->world, group, whys[below(3)]);
 }
 
+static void do_window(struct place *place)
+{
+	struct fake_group *group = open_group(place);
+
+	if (group)
+		world_window(&place->world, group, chance(30) ? UINT64_MAX : below(40));
+}
+
+static void do_close(struct place *place, struct fake_group *group)
+{
+	world_window(&place->world, group, UINT64_MAX); /* else it would wait for ever */
+	world_close(&place->world, group);
+}
+
+/* Something waits for nothing but its group's window. */
+static bool any_held(const struct place *place)
+{
+	for (size_t i = 0; i < place->world.call_count; i++) {
+		const struct fake_call *fake = place->world.calls[i];
+
+		if (fake->group && !fake->returns && fake->call.position >= fake->group->window_end)
+			return true;
+	}
+	return false;
+}
+
 static void do_reload(struct place *place)
 {
 	place->world.max_in_flight = 1 + below(12);
@@ -176,7 +202,8 @@ static void check_nothing_waits_in_vain(struct place *place)
 		double tokens;
 
 		if (!group || fake->returns || fake->flies_to ||
-			fake->call.sched.state != CALL_QUEUED)
+			fake->call.sched.state != CALL_QUEUED ||
+			(!fake->starts && fake->call.position >= group->window_end))
 			continue;
 		tokens = group->tokens + (double)(world->now_us - group->tokens_at_us) / 1e6 *
 						 group->options.rate_per_s;
@@ -240,7 +267,7 @@ static void move_on(struct place *place)
 	MUST(stats.in_flight == world->flying);
 	MUST(stats.in_flight + stats.queued == world->submitted - world->returned);
 	next = world_next_us(world);
-	if (world->flying == 0 && stats.queued > 0)
+	if (world->flying == 0 && stats.queued > 0 && !any_held(place))
 		MUST(next > world->now_us && next != CLOCK_NEVER);
 	if (next == CLOCK_NEVER)
 		return;
@@ -268,8 +295,10 @@ static void do_anything(struct place *place)
 		struct fake_group *group = open_group(place);
 
 		if (group)
-			world_close(&place->world, group);
-	} else if (what == 48 && chance(3)) {
+			do_close(place, group);
+	} else if (what < 54) {
+		do_window(place);
+	} else if (what == 54 && chance(3)) {
 		do_cancel_all(place);
 	} else {
 		move_on(place);
@@ -297,7 +326,7 @@ static void run_world(uint64_t seed)
 	}
 	for (size_t i = 0; i < place->group_count; i++) {
 		if (!place->groups[i].closed)
-			world_close(world, &place->groups[i]);
+			do_close(place, &place->groups[i]);
 	}
 	for (size_t i = 0; world->returned < world->submitted; i++) {
 		MUST(i < 100000);
