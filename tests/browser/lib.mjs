@@ -31,7 +31,8 @@ export async function startUpstream() {
         const say = (status, value) => answer.writeHead(status, {'Content-Type': 'application/json'}).end(JSON.stringify(value));
         upstream.asked += 1;
         answer.on('close', () => { if (!answer.writableFinished) upstream.left += 1; });
-        if (kind === 'gate' && !opened.has(name)) waiting.set(name, [...(waiting.get(name) ?? []), () => say(200, {name})]);
+        if (kind === 'gate' && opened.has(name)) say(200, {name});
+        else if (kind === 'gate') waiting.set(name, [...(waiting.get(name) ?? []), () => say(200, {name})]);
         else if (kind === 'ms') setTimeout(() => say(200, {name}), Number(name));
         else say(kind === 'status' ? Number(name) : 200, {url: asked.url});
     });

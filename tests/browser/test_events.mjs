@@ -73,7 +73,7 @@ test('each result is an event as it completes, the summary the last', async () =
         await until(`result ${n}`, () => heard.named('result').length >= count);
         const {id, value} = heard.named('result').at(-1);
         assert.deepEqual([id, value.index, value.id, value.body], [String(count), n, `n${n}`, {name: String(n)}]);
-        assert.equal(heard.over, false);
+        if (count < 3) assert.equal(heard.over, false);
     }
     await heard.done;
     assertWhole(heard, 3);
@@ -96,12 +96,13 @@ test('progress is monotonic, and comes at most ten times a second', async () => 
     assertWhole(heard, 300);
     const progress = heard.named('progress').map(({value}) => value);
     assert.ok(progress.length >= 5, `${progress.length} progress events in ${heard.events.at(-1).value.duration_ms} ms`);
-    let before = {completed: 0, succeeded: 0, failed: 0, elapsed_ms: 0};
+    const rising = ['completed', 'succeeded', 'failed', 'elapsed_ms'];
+    let before = progress[0];
     for (const value of progress) {
         assert.deepEqual(Object.keys(value).sort(), PROGRESS);
         assert.equal(value.total, 300);
         assert.equal(value.completed, value.succeeded + value.failed);
-        for (const name of Object.keys(before)) assert.ok(value[name] >= before[name], `${name} went back: ${JSON.stringify(value)}`);
+        for (const name of rising) assert.ok(value[name] >= before[name], `${name} went back: ${JSON.stringify(value)}`);
         for (const name of ['eta_ms', 'items_per_second']) assert.ok(value[name] === null || value[name] >= 0, JSON.stringify(value));
         before = value;
     }

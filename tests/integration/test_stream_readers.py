@@ -194,7 +194,7 @@ class Window(streams.Case):
         while before != self.fault.hits("/raw"):
             before = self.fault.hits("/raw")
             time.sleep(0.7)
-        self.assertGreater(before, 64, "the others are stopped")
+        self.assertGreater(before, 2 * 16, "the others are stopped")
         self.assertLess(before, self.ITEMS - 1, "the window has no bound")
         self.assertLess(held(), 128 * MIB)
         self.assertTrue(stream.silent(0.1))

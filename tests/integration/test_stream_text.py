@@ -9,7 +9,7 @@ import streams  # noqa: E402
 import world  # noqa: E402
 
 TIME = r"(?:\d+:)?\d\d:\d\d"
-BAR = re.compile(r"(?P<label>.*): (?P<percent>[ \d]{2}\d)%\|(?P<cells>[%s]{10})\| (?P<done>\d+)/(?P<total>\d+) "
+BAR = re.compile(r"(?P<label>[^\r\n]*): (?P<percent>[ \d]{2}\d)%%\|(?P<cells>[%s]{10})\| (?P<done>\d+)/(?P<total>\d+) "
                  r"\[(?P<elapsed>%s)<(?:%s|\?), (?:\d+\.\d\d items/s|\d+\.\d\d s/item|\? items/s)(?:, (?P<failed>\d+) failed)?\]"
                  % (streams.BAR_CELLS, TIME, TIME))
 OK = re.compile(r"\[OK\] (.*) \((\d+\.\d\d) s\)")
@@ -139,9 +139,31 @@ class Text(streams.Case):
             self.assertEqual(sum(name + ":" in line and message in line for line in shown[2:]), 1, name)
 
     def test_ten_thousand_items_do_not_flood_a_terminal(self):
-        text = self.run_curl([{"id": n} for n in range(5000)] + [{"url": "ftp://x/"}] * 5000, {"include_body": "none"})
-        self.check_bars(text, 10000, 10000)
-        self.assertLess(len(drawn(text)), 400)
+        for items in ([{"id": n} for n in range(10000)], [{"url": "ftp://x/"}] * 10000):
+            stream = self.stream(items, accept=streams.TEXT)
+            text = stream.rest().decode()
+            self.assertTrue(stream.whole)
+            self.check_bars(text, 10000, 10000)
+            self.assertLess(len(drawn(text)), 200)
+            self.assertEqual(sum(bool(FAILED.fullmatch(line)) for line in streams.screen(text)), 10000)
+
+    def test_the_bodies_of_what_failed_are_not_held_for_the_end(self):
+        server = self.start({"limits": {"memory": "24MiB"}})
+        items = [{"url": self.fault.url("/raw", n=100000, status=500)} for _ in range(600)]
+        text = self.stream(items, {"concurrency": 8}, streams.TEXT, server).rest().decode()
+        shown = [line for line in streams.screen(text) if line]
+        self.check_summary(shown[1], 600, 0, {"upstream_status": 600})
+        self.assertEqual(len(shown), 602)
+        self.idle(server)
+
+    def test_a_bar_of_many_items_moves_with_the_clock_while_nothing_completes(self):
+        curl = streams.Curl(self.server.port, {"items": self.gates(25)}, terminal=True)
+        self.addCleanup(curl.child.kill)
+        world.wait_for("three seconds on the bar", lambda: drawn(curl.text()) and drawn(curl.text())[-1]["elapsed"] >= "00:03")
+        self.assertLess(len(drawn(curl.text())), 40)
+        for n in range(25):
+            self.fault.open("g%d" % n)
+        self.check_bars(curl.end(), 25, 0)
 
     def test_no_items(self):
         for terminal in (True, False):
