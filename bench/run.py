@@ -125,6 +125,19 @@ class Gate:
                 return int(line.split()[1]) * 1024
         raise RuntimeError(f"no {name}")
 
+    def stream(self, body, accept="application/x-ndjson", timeout=120):
+        """seconds until the first line, lines, seconds in all"""
+        began = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request("POST", "/v1/batch", body, {"Content-Type": "application/json", "Accept": accept})
+            answer = connection.getresponse()
+            first = answer.readline()
+            seconds = time.monotonic() - began
+            return seconds, first + answer.read(), time.monotonic() - began
+        finally:
+            connection.close()
+
     def post(self, body, timeout=120):
         """status, answer, seconds"""
         began = time.monotonic()
@@ -218,6 +231,40 @@ def bench_latency(table, folder):
         table.add("100 calls of 100 ms, concurrency 10: worst of 5", max(times), "s", 1.03, 3)
         table.add("  most at once, by the upstream's count", stats["most"], "calls", 10, 0)
         table.add("  results out of order", 0 if ordered else 1, "", 0, 0)
+
+
+def bench_streams(table, folder):
+    """How late a result reaches its reader, and what a stream costs beside the one document."""
+    with Peers() as peers:
+        nginx = start_nginx(peers, folder)
+        quick, slow = start_sleeper(peers, 100), start_sleeper(peers, 1000)
+        gate = Gate(peers, folder, [nginx, quick, slow])
+        items = [{"url": f"http://127.0.0.1:{slow}/small"}, {"url": f"http://127.0.0.1:{quick}/small"}]
+        body = json.dumps({"items": items}).encode()
+        gate.stream(body)  # warm
+        direct, first = [], []
+        for _ in range(15):
+            began = time.monotonic()
+            ask(quick, "/small")
+            direct.append(time.monotonic() - began)
+            seconds, text, _ = gate.stream(body)
+            if json.loads(text.split(b"\n")[0])["index"] != 1:
+                raise RuntimeError(f"the quick one was not the first: {text[:200]}")
+            first.append(seconds)
+        table.add("an answer of 100 ms, asked directly, median", statistics.median(direct) * 1000, "ms", None, 2)
+        table.add("  the same as the first line of a stream, median", statistics.median(first) * 1000, "ms", None, 2)
+        table.add("  so much later", (statistics.median(first) - statistics.median(direct)) * 1000, "ms", 5, 2)
+        body, ratios = batch_of(10000, nginx, concurrency=64), []
+        for _ in range(5):
+            before = gate.cpu_us()
+            gate.post(body)
+            document = gate.cpu_us() - before
+            before = gate.cpu_us()
+            _, text, _ = gate.stream(body)
+            ratios.append((gate.cpu_us() - before) / document)
+            if text.count(b"\n") != 10001:
+                raise RuntimeError(f"{text.count(10)} lines")
+        table.add("10,000 results as lines: CPU against the one document", statistics.median(ratios), "", None, 2)
 
 
 def ask(port, path):
@@ -391,8 +438,8 @@ def peer_rows(table, name, found):
     table.add(f"{name}: CPU a call", found["cpu_us"] / found["calls"], "µs", None, 0)
 
 
-BENCHES = {"batches": bench_batches, "latency": bench_latency, "wide": bench_wide, "memory": bench_memory,
-           "hostile": bench_hostile, "peers": bench_peers}
+BENCHES = {"batches": bench_batches, "latency": bench_latency, "streams": bench_streams, "wide": bench_wide,
+           "memory": bench_memory, "hostile": bench_hostile, "peers": bench_peers}
 
 
 def main():

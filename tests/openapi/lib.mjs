@@ -72,7 +72,7 @@ export function assertDocumented(method, route, answer) {
     const type = (answer.headers['content-type'] ?? '').split(';')[0].trim();
     assert.ok(at.object.content[type], `${operationId} ${answer.status} as ${type} is not documented`);
     assertHeaders(at, answer.headers);
-    const value = type.endsWith('json') ? JSON.parse(answer.body) : answer.body;
+    const value = /[/+]json$/.test(type) ? JSON.parse(answer.body) : answer.body;
     assertValid(pointerOf(...at.names, 'content', type, 'schema'), value);
     if (value.request_id) assert.equal(value.request_id, answer.headers['x-request-id']);
     if (type === 'application/problem+json') assert.equal(value.status, answer.status);

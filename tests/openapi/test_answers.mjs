@@ -91,6 +91,32 @@ test('the request examples of the document run', async () => {
     }
 });
 
+test('each shape of the answer: lines, events and their data are as documented', async () => {
+    const batch = {items: [{id: 'a', url: upstream.url('/json')}, {url: upstream.url('/gone')}, {}],
+        options: {include_headers: true, include_timing: true}};
+    const types = Object.keys(openapi.paths['/v1/batch'].post.responses['200'].content);
+    assert.deepEqual(types, ['application/json', 'application/x-ndjson', 'text/event-stream', 'text/plain']);
+    const [, ndjson, sse, text] = await Promise.all(types.map(async (type) => {
+        const answer = await postBatch(server, batch, {Accept: type});
+        assert.equal(answer.headers['content-type'].split(';')[0], type);
+        if (type !== 'application/json')
+            assert.deepEqual([answer.headers['cache-control'], answer.headers['x-accel-buffering'],
+                answer.headers['content-length']], ['no-store', 'no', undefined]);
+        return answer.body;
+    }));
+    const lines = ndjson.trimEnd().split('\n').map((line) => JSON.parse(line));
+    for (const line of lines) assertValid(schema('StreamLine'), line);
+    assert.deepEqual(lines.slice(0, -1).map(({index}) => index).sort(), [0, 1, 2]);
+    assert.equal(lines.at(-1).summary.failed, 2);
+    const kinds = {result: 'Result', progress: 'Progress', summary: 'Summary'};
+    const events = sse.split('\n\n').slice(0, -1).map((event) =>
+        Object.fromEntries(event.split('\n').map((line) => [line.split(':', 1)[0], line.slice(line.indexOf(':') + 2)])));
+    for (const {event, data} of events) assertValid(schema(kinds[event]), JSON.parse(data));
+    assert.deepEqual(events.filter(({event}) => event === 'result').map(({id}) => id), ['1', '2', '3']);
+    assert.equal(events.at(-1).event, 'summary');
+    assert.match(text, /\[OK\] a \(\d+\.\d\d s\)/);
+});
+
 test('results of each kind of body', async () => {
     const [json, nothing, badJson, text, bytes, empty, head, own] = await results({items: [
         {url: upstream.url('/json')}, {url: upstream.url('/null')}, {url: upstream.url('/badjson')},
