@@ -16,7 +16,7 @@ import world  # noqa: E402
 KIB, MIB = 1 << 10, 1 << 20
 WRITE_TIMEOUT = 2
 ITEMS, SIZE = 2000, 100 * KIB
-HELD_MAX = 48 * MIB  # of a stream of 200 MiB; what the kernel's buffers take is not the server's
+HELD_MAX = 40 * MIB  # of a stream of 200 MiB: some of it waits, and up to 200 answers are on their way
 
 
 class Watch:
@@ -76,7 +76,7 @@ class Stalled(streams.Case):
 
     def judge(self, watch, when):
         self.assertLess(max(held for _, held, _ in watch.samples), HELD_MAX)
-        self.assertLess(self.server.rss() - self.before, HELD_MAX + 48 * MIB if not world.sanitized() else 2048 * MIB)
+        self.assertLess(self.server.rss() - self.before, HELD_MAX + 24 * MIB if not world.sanitized() else 2048 * MIB)
         self.assertLess(watch.hits_at(when), ITEMS // 2, "its batch went on without a reader")
         self.assertEqual(watch.hits_at(when - 0.2), watch.hits_at(when - WRITE_TIMEOUT * 0.6), "its batch went on without a reader")
         time.sleep(0.5)
@@ -110,23 +110,25 @@ class Stalled(streams.Case):
         self.assertGreater(self.server.metrics().of("batchgate_items_total", code="cancelled") - before, ITEMS // 2)
 
     def test_other_clients_run_at_full_speed_meanwhile(self):
+        server = self.start({"server": {"write_timeout": "5m"}})
+
         def small():
             began = time.monotonic()
-            document = self.whole(self.stream([{"url": self.fault.url("/sleep", ms=2)} for _ in range(100)], {"concurrency": 8}), 100)
+            items = [{"url": self.fault.url("/sleep", ms=2)} for _ in range(100)]
+            document = self.whole(self.stream(items, {"concurrency": 8}, server=server), 100)
             self.assertEqual(document["summary"]["succeeded"], 100)
             return time.monotonic() - began
         small()
         alone = statistics.median(small() for _ in range(7))
-        cut = self.cut()
-        stalled = [self.stream(self.large(500), {"concurrency": 200}, receive=4096) for _ in range(4)]
+        stalled = [self.stream(self.large(500), {"concurrency": 200}, server=server, receive=4096) for _ in range(4)]
         world.wait_for("their batches to stand still", self.stands_still)
-        beside = []
-        while self.cut() == cut and len(beside) < 7:
-            beside.append(small())
-        self.assertGreater(len(beside), 2)
-        self.assertLess(statistics.median(beside), 2 * alone + 0.1)
-        world.wait_for("the server to let go of them", lambda: self.cut() == cut + len(stalled))
-        self.idle()
+        hits = self.fault.hits("/raw")
+        beside = statistics.median(small() for _ in range(7))
+        self.assertLess(beside, 2 * alone + 0.1)
+        self.assertEqual(self.fault.hits("/raw"), hits)
+        for stream in stalled:
+            stream.wire.close()
+        self.idle(server)
 
     def test_many_stalled_readers_stay_within_the_budget(self):
         server = self.start({"server": {"write_timeout": "%ds" % WRITE_TIMEOUT}, "limits": {"memory": "64MiB"}})
