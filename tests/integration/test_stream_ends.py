@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# ctest: serial
 """How a stream ends when its server ends, and how it passes a proxy."""
 import json
 import os
