@@ -15,7 +15,8 @@ struct flow {
 	pthread_cond_t changed;
 	/* under the lock: */
 	char *text;
-	size_t len, at;    /* read up to here */
+	size_t len, at; /* read up to here */
+	unsigned reads;
 	unsigned empty;    /* reads that found nothing */
 	const char *alarm; /* said by the read that comes at `alarm_us` */
 	uint64_t alarm_us;
@@ -108,6 +109,7 @@ static inline size_t flow_read(void *self, char *out, size_t max, uint64_t *ret_
 	} else if (len == 0 && flow->ended) {
 		len = HTTP_STREAM_END;
 	}
+	flow->reads++;
 	flow->empty += len == 0;
 	if (flow->alarm)
 		*ret_again_us = flow->alarm_us;
@@ -153,6 +155,16 @@ static inline void flow_wait(struct flow *flow, const unsigned *what, unsigned c
 	while (*what < count)
 		pthread_cond_wait(&flow->changed, &flow->lock);
 	pthread_mutex_unlock(&flow->lock);
+}
+
+static inline unsigned flow_now(struct flow *flow, const unsigned *what)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&flow->lock);
+	count = *what;
+	pthread_mutex_unlock(&flow->lock);
+	return count;
 }
 
 static inline void flow_add(struct flow *flow)

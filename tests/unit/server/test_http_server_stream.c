@@ -132,7 +132,7 @@ START_TEST(chunks_arrive_as_they_are_woken_and_the_connection_goes_on)
 	expect_chunk(&wire, "");
 	expect_ok(&wire);
 	wire_close(&wire);
-	ck_assert_uint_eq(flow->gone, 0);
+	ck_assert_uint_eq(flow_now(flow, &flow->gone), 0);
 }
 END_TEST
 
@@ -328,7 +328,7 @@ START_TEST(head_reads_nothing_and_leaves_nothing_to_be_taken_for_an_answer)
 		;
 	ck_assert(wire.ended);
 	ck_assert(!wire.in || !strstr(wire.in, "early"));
-	ck_assert_uint_eq(flow->at, 0);
+	ck_assert_uint_eq(flow_now(flow, &flow->reads), 0);
 	wire_close(&wire);
 }
 END_TEST
@@ -344,7 +344,7 @@ START_TEST(a_client_that_leaves_is_told_once_and_its_stream_goes_with_the_next_w
 	setsockopt(wire.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 	wire_close(&wire);
 	flow_wait(flow, &flow->gone, 1);
-	ck_assert_uint_eq(flow->dropped, 0); /* it is suspended */
+	ck_assert_uint_eq(flow_now(flow, &flow->dropped), 0); /* it is suspended */
 	flow_say(flow, "anybody there?");
 	flow_wait(flow, &flow->dropped, 1);
 	flow_wait(flow, &flow->left, 1);
@@ -390,7 +390,7 @@ START_TEST(a_half_closed_client_counts_as_gone_and_reads_the_rest)
 	for (size_t i = 0; i < 4; i++) {
 		flow_end(flow_at(i));
 		expect_chunk(&others[i], "");
-		ck_assert_uint_eq(flow_at(i)->gone, 0);
+		ck_assert_uint_eq(flow_now(flow_at(i), &flow_at(i)->gone), 0);
 		wire_close(&others[i]);
 	}
 }
