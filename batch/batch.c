@@ -277,7 +277,7 @@ void batch_settle(struct batch *batch, size_t index, const struct outcome *outco
 
 static void finish(struct batch *batch)
 {
-	batch->ended_us = clock_us();
+	atomic_store(&batch->ended_us, clock_us());
 	if (batch->streamed)
 		ready_end(batch);
 	else
@@ -419,6 +419,7 @@ void batch_summary(const struct batch *batch, struct batch_summary *ret_summary)
 {
 	struct batch_summary summary = {
 		.total = batch->count, .concurrency = batch->options.concurrency};
+	uint64_t ended_us = atomic_load(&batch->ended_us);
 
 	for (unsigned i = 0; i < ITEM_CODE_COUNT; i++) {
 		summary.by_code[i] = atomic_load(&batch->by_code[i]);
@@ -426,8 +427,8 @@ void batch_summary(const struct batch *batch, struct batch_summary *ret_summary)
 			summary.failed += summary.by_code[i];
 	}
 	summary.succeeded = summary.by_code[ITEM_OK];
-	if (batch->ended_us)
-		summary.duration_us = batch->ended_us - batch->admitted_us;
+	if (ended_us)
+		summary.duration_us = ended_us - batch->admitted_us;
 	*ret_summary = summary;
 }
 

@@ -70,9 +70,10 @@ struct batch {
 	size_t refused;
 
 	struct batch_observer observer;
-	uint64_t admitted_us, ended_us;
-	atomic_size_t missing;  /* results, + 1 until batch_start has returned */
-	atomic_size_t rendered; /* bytes of results */
+	uint64_t admitted_us;
+	atomic_uint_fast64_t ended_us; /* 0 while it runs; a reader of its summary may ask */
+	atomic_size_t missing;         /* results, + 1 until batch_start has returned */
+	atomic_size_t rendered;        /* bytes of results */
 	atomic_size_t by_code[ITEM_CODE_COUNT];
 	atomic_int cancelled;      /* enum pool_cancel; the first reason */
 	struct pool_group *group;  /* valid while somebody holds it: */

@@ -182,6 +182,7 @@ size_t progress_add_bar(
 	buf_adds(out, count);
 	if (figures.len)
 		buf_add(out, figures.ptr, figures.len);
+	out->failed |= figures.failed;
 	buf_free(&figures);
 	return used;
 }

@@ -109,14 +109,14 @@ static struct progress progress_of(struct stream *stream, uint64_t now_us)
 static size_t add_string(struct buf *out, struct span string)
 {
 	struct buf text;
-	size_t hidden = 0;
+	size_t start = out->len, columns = 0;
 
 	buf_init(&text, TEXT_MAX);
 	if (scan_string(string, &text) == ERR_OK && text.ptr)
-		hidden = text.len - progress_add_text(out, (struct span){text.ptr, text.len});
+		columns = progress_add_text(out, (struct span){text.ptr, text.len});
 	out->failed |= text.failed;
 	buf_free(&text);
-	return hidden;
+	return out->len - start - columns;
 }
 
 /* [OK] id (0.26 s), [FAILED] id: message; in the place of the bar, whose end it covers. */
@@ -375,17 +375,23 @@ static size_t copy(struct stream *stream, char *out, size_t max)
 	return done;
 }
 
+/* Part of what had to be said is missing; nothing may follow it. */
+static bool is_broken(const struct stream *stream)
+{
+	return stream->before.failed || stream->behind.failed;
+}
+
 size_t stream_read(struct stream *stream, char *out, size_t max, uint64_t *ret_again_us)
 {
 	size_t done = 0;
 
 	*ret_again_us = CLOCK_NEVER;
-	while (done < max) {
+	while (done < max && !is_broken(stream)) {
 		done += copy(stream, out + done, max - done);
 		if (done < max && !compose(stream, ret_again_us))
 			break;
 	}
-	if (stream->before.failed || stream->behind.failed)
+	if (is_broken(stream))
 		return STREAM_CUT;
 	return done == 0 && stream->said == SAID_ALL ? STREAM_END : done;
 }

@@ -108,6 +108,9 @@ static ssize_t read_stream(void *cls, uint64_t pos, char *out, size_t max)
 
 	(void)pos;
 	heap_remove(&stream->loop->alarms, &stream->alarm);
+	/* The client has taken what came before; what is said now, be it the end, has its time. */
+	watcher_set_deadline(stream->server->watcher, stream->watch,
+		clock_add(clock_us(), stream->write_timeout_us));
 	atomic_store(&stream->flow, FLOWING);
 	len = stream->source.read(stream->source.self, out, max, &again_us);
 	if (len == HTTP_STREAM_END)
@@ -118,8 +121,6 @@ static ssize_t read_stream(void *cls, uint64_t pos, char *out, size_t max)
 		pause_reading(stream, again_us);
 		return 0;
 	}
-	watcher_set_deadline(stream->server->watcher, stream->watch,
-		clock_add(clock_us(), stream->write_timeout_us));
 	metrics_add(METRIC_RESPONSE_BYTES, len);
 	return (ssize_t)len;
 }
@@ -142,6 +143,10 @@ struct MHD_Response *http_stream_respond(struct exchange *ex)
 
 	if (!response)
 		return NULL;
+	/* libmicrohttpd (0.9.75) sends the last chunk of a body that HEAD has not: nobody may take
+	 * it for the beginning of the next answer. */
+	if (strcmp(ex->request.method, "HEAD") == 0)
+		ex->reply.close = true;
 	stream->source = ex->reply.stream_source;
 	stream->charged = mem_block(sizeof *stream) + mem_block(BLOCK_BYTES);
 	mem_owe(stream->server->opt.budget, stream->charged);

@@ -52,11 +52,12 @@ void fake_house_end(struct fake_house *house)
 {
 	ck_assert_uint_eq(house->ex.replies, 1);
 	if (house->stream_source.destroy)
-		house->stream_source.destroy(house->stream_source.self);
+		fake_house_drop_stream(house);
 	if (house->ex.destroy)
 		house->ex.destroy(house->ex.context);
 	ck_assert_uint_eq(service_running(&house->service), 0);
 	ck_assert_int_eq(house->batches_alive, 0);
+	ck_assert_int_eq(house->streams_alive, 0);
 	ck_assert_uint_eq(mem_used(&house->service.budget), 0);
 	ck_assert_uint_eq(atomic_load(&house->caller->refs), 1);
 	service_free(&house->service);
@@ -87,6 +88,14 @@ void fake_house_complete(struct fake_house *house)
 	ck_assert_ptr_nonnull(batch);
 	house->batch = NULL;
 	house->observer.complete(house->observer.self, batch);
+}
+
+void fake_house_drop_stream(struct fake_house *house)
+{
+	struct http_stream_source source = house->stream_source;
+
+	memset(&house->stream_source, 0, sizeof house->stream_source);
+	source.destroy(source.self);
 }
 
 /* server/http.h */
@@ -138,8 +147,11 @@ void exchange_attach(struct exchange *ex, void *context, void (*gone)(void *cont
 
 void exchange_set_header(struct exchange *ex, const char *name, const char *value)
 {
+	size_t len = strlen(ex->fields);
+
 	ck_assert_uint_eq(ex->replies, 0);
 	ck_assert(*name && *value);
+	snprintf(ex->fields + len, sizeof ex->fields - len, "%s: %s;", name, value);
 }
 
 /* A body that nobody took is given back with the exchange, as the server does it. */
@@ -183,8 +195,10 @@ struct http_stream *http_stream_new(struct exchange *ex)
 	struct http_stream *stream = mem_try(sizeof *stream);
 
 	ck_assert_uint_eq(ex->replies, 0);
-	if (stream)
+	if (stream) {
 		stream->refs = 1;
+		here->streams_alive++;
+	}
 	return stream;
 }
 
@@ -196,8 +210,10 @@ struct http_stream *http_stream_ref(struct http_stream *stream)
 
 void http_stream_unref(struct http_stream *stream)
 {
-	if (stream && --stream->refs == 0)
-		mem_free(stream);
+	if (!stream || --stream->refs > 0)
+		return;
+	mem_free(stream);
+	here->streams_alive--;
 }
 
 void http_stream_wake(struct http_stream *stream)
@@ -206,7 +222,7 @@ void http_stream_wake(struct http_stream *stream)
 	here->wakes++;
 }
 
-/* batch/stream.h: says `.` until the batch is complete */
+/* batch/stream.h: says the first letter of its shape until the batch is complete */
 
 struct stream {
 	struct batch *batch;
@@ -218,8 +234,10 @@ struct stream *stream_new(struct batch *batch, enum stream_shape shape)
 {
 	struct stream *stream = mem_try(sizeof *stream);
 
-	if (stream)
-		*stream = (struct stream){batch_ref(batch), shape, false};
+	if (!stream)
+		return NULL;
+	*stream = (struct stream){batch_ref(batch), shape, false};
+	here->streams_alive++;
 	return stream;
 }
 
@@ -227,6 +245,8 @@ size_t stream_read(struct stream *stream, char *out, size_t max, uint64_t *ret_a
 {
 	ck_assert_uint_gt(max, 0);
 	*ret_again_us = CLOCK_NEVER;
+	if (here->stream_cut)
+		return STREAM_CUT;
 	if (!here->batch) {
 		stream->over = true;
 		return STREAM_END;
@@ -246,6 +266,7 @@ void stream_destroy(struct stream *stream)
 		return;
 	batch_unref(stream->batch);
 	mem_free(stream);
+	here->streams_alive--;
 }
 
 void exchange_reply_source(struct exchange *ex, unsigned status, const char *content_type,
@@ -297,6 +318,8 @@ enum err_code batch_parse(const struct batch_env *env, const struct batch_input 
 		input->traceparent ? input->traceparent : "");
 	snprintf(here->tracestate, sizeof here->tracestate, "%s",
 		input->tracestate ? input->tracestate : "");
+	here->streamed = input->streamed;
+	here->outline = input->outline;
 	batch = here->parse_refused ? NULL : mem_try(sizeof *batch);
 	if (!batch) {
 		problem_set(problem, PROBLEM_INVALID_REQUEST, "no");

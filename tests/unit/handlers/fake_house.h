@@ -16,6 +16,7 @@ struct exchange { /* set by the test: request, header_*; the rest is what the ha
 	unsigned replies, status;
 	enum problem_code problem;
 	char content_type[64];
+	char fields[256]; /* Name: value; */
 	char detail[512];
 	struct buf reply;
 	void *context;
@@ -35,12 +36,14 @@ struct fake_house {
 	bool parse_refused, has_room;
 	enum http_state state;
 	size_t upstream_counts[4];
-	int batches_alive, guards_alive;
+	int batches_alive, guards_alive, streams_alive; /* streams: the batch's and the server's */
 	enum pool_cancel cancelled;
 	char traceparent[128], tracestate[128];
 	struct batch *batch; /* started, not complete */
 	struct batch_observer observer;
 	struct http_stream_source stream_source; /* of a streamed answer */
+	bool streamed, outline;                  /* what batch_parse was told */
+	bool stream_cut;                         /* it cannot go on */
 	unsigned wakes;
 };
 
@@ -54,4 +57,6 @@ void fake_house_end(struct fake_house *house);
 void fake_house_header(struct fake_house *house, const char *name, const char *value);
 void fake_house_run(struct fake_house *house, const struct route *route);
 void fake_house_complete(struct fake_house *house); /* the batch that runs */
+/* The streamed answer has been read, or its reader is gone: the server lets go of it. */
+void fake_house_drop_stream(struct fake_house *house);
 #endif

@@ -25,6 +25,7 @@ struct toys {
 	char *origins[2];
 	struct mem_budget budget;
 	struct http_server *server;
+	const struct route *const *routes; /* NULL: the toy routes below */
 	pthread_t worker;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -325,7 +326,7 @@ static inline void toys_add_key(
 static inline uint16_t toys_start(struct toys *toys)
 {
 	const struct http_server_options options = {.config = &toys->config,
-		.routes = toy_routes,
+		.routes = toys->routes ? toys->routes : toy_routes,
 		.service = toys,
 		.budget = &toys->budget,
 		.answered = toy_answered};
