@@ -56,16 +56,24 @@ static void apply(struct batch *batch)
 	}
 }
 
+static size_t most_waiting(const struct batch *batch)
+{
+	size_t share = mem_left(batch->env.budget) / READY_SHARE;
+
+	return share < READY_BYTES_MAX ? share : READY_BYTES_MAX;
+}
+
 /* In steps, so that not every result moves it. */
 static uint64_t wanted_locked(const struct batch *batch) REQUIRES(batch->ready.lock)
 {
 	size_t waiting = batch->ready.shared.waiting_bytes, next = batch->ready.shared.next;
 	uint64_t window = batch->ready.shared.window, end = (uint64_t)next + READY_WINDOW;
+	size_t most = most_waiting(batch);
 	bool narrow = batch->options.input_order ? window <= next + 1 : window == 0;
 
 	if (batch->ready.shared.abandoned)
 		return UINT64_MAX;
-	if (waiting > READY_BYTES_MAX || (narrow && waiting > READY_BYTES_MAX / 2))
+	if (waiting > most || (narrow && waiting > most / 2))
 		return batch->options.input_order ? next + 1 : 0;
 	if (!batch->options.input_order)
 		return UINT64_MAX;

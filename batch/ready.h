@@ -9,7 +9,13 @@
 #define BATCH_READY_H
 #include "batch/batch_internal.h"
 
-enum { READY_BYTES_MAX = 4 << 20, READY_WINDOW = 1024 };
+/* Much is READY_BYTES_MAX, less where the budget runs low: readers that stop must not use up what
+ * others need. */
+enum {
+	READY_BYTES_MAX = 4 << 20,
+	READY_SHARE = 16 /* of what is left of the budget */,
+	READY_WINDOW = 1024
+};
 
 void ready_init(struct batch *batch);
 void ready_free(struct batch *batch);

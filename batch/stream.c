@@ -175,7 +175,7 @@ static void add_progress(struct stream *stream, struct buf *out, uint64_t now_us
 	buf_adds(out, stream->shape == STREAM_SSE ? "\n\n" : "}\n");
 }
 
-/* 100 items: 98 succeeded, 2 failed (timeout 2), 12.40 s */
+/* 100 items: 98 succeeded, 2 failed (2 timeout), 12.40 s */
 static void add_summary_line(struct stream *stream, struct buf *out)
 {
 	struct batch_summary summary;

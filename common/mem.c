@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -204,4 +205,14 @@ void mem_give(struct mem_budget *budget, size_t bytes)
 size_t mem_used(struct mem_budget *budget)
 {
 	return atomic_load(&budget->used);
+}
+
+size_t mem_left(struct mem_budget *budget)
+{
+	size_t used;
+
+	if (!budget || !budget->limit)
+		return SIZE_MAX;
+	used = atomic_load(&budget->used);
+	return used < budget->limit ? budget->limit - used : 0;
 }

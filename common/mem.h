@@ -44,4 +44,5 @@ void mem_owe(struct mem_budget *budget,
 	size_t bytes); /* as mem_take, for what can no longer be refused: always fits */
 void mem_give(struct mem_budget *budget, size_t bytes);
 size_t mem_used(struct mem_budget *budget);
+size_t mem_left(struct mem_budget *budget); /* NULL or without a limit: SIZE_MAX */
 #endif

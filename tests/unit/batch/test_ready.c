@@ -210,6 +210,18 @@ START_TEST(the_window_closes_when_much_waits_and_opens_at_half_of_it)
 }
 END_TEST
 
+START_TEST(where_the_budget_runs_low_the_window_closes_earlier)
+{
+	start(10, "");
+	kit.budget.limit = mem_used(&kit.budget) + 8 * LARGE_BYTES; /* a share is half of one */
+	end_large(0);
+	ck_assert_uint_eq(fakepool.window, 0);
+	expect_result(0);
+	ck_assert_uint_eq(fakepool.window, UINT64_MAX);
+	kit.budget.limit = 0;
+}
+END_TEST
+
 START_TEST(in_the_order_of_items_the_window_goes_along_in_steps)
 {
 	start(MANY, "\"order\":\"input\"");
@@ -458,6 +470,7 @@ int main(void)
 		a_result_that_was_read_gives_its_memory_back,
 		the_window_closes_when_much_waits_and_opens_at_half_of_it,
 		in_the_order_of_items_the_window_goes_along_in_steps,
+		where_the_budget_runs_low_the_window_closes_earlier,
 		in_the_order_of_items_a_closed_window_leaves_the_next_one_in,
 		refusals_that_fill_the_window_before_there_is_a_group_close_it,
 		refusals_before_the_group_leave_the_next_item_in,

@@ -186,7 +186,7 @@ START_TEST(text_draws_a_bar_and_says_each_item_of_a_small_batch)
 	expect_last("\r[OK] a (0.01 s)                                                       \n"
 		    "\rProcessing: 100%|██████████| 2/2 [00:01<00:00, 2.00 items/s, 1 failed]"
 		    "\rProcessing: 100%|██████████| 2/2 [00:01<00:00, 2.00 items/s, 1 failed]\n"
-		    "2 items: 1 succeeded, 1 failed (timeout 1), 1.00 s\n"
+		    "2 items: 1 succeeded, 1 failed (1 timeout), 1.00 s\n"
 		    "[FAILED] #1: e.com: it failed\n");
 }
 END_TEST
@@ -428,7 +428,7 @@ START_TEST(items_have_their_line_in_batches_of_at_most_twenty)
 	ck_assert_uint_eq(count_of(said.ptr, "[OK] "), 0);
 	ck_assert_uint_eq(count_of(said.ptr, "[FAILED] "), 2);
 	ck_assert_ptr_nonnull(
-		strstr(said.ptr, "21 items: 19 succeeded, 2 failed (timeout 2), 0.00 s\n"
+		strstr(said.ptr, "21 items: 19 succeeded, 2 failed (2 timeout), 0.00 s\n"
 				 "[FAILED] 3: e.com: it failed\n[FAILED] 13: e.com: it failed\n"));
 	ck_assert_str_eq(said.ptr + said.len - 30, "[FAILED] 13: e.com: it failed\n");
 	stop();
@@ -583,7 +583,7 @@ START_TEST(results_without_memory_are_said_as_overloaded_in_each_shape)
 		ck_assert_uint_eq(listen_now(), STREAM_END);
 		if (shape == STREAM_TEXT)
 			ck_assert_ptr_nonnull(
-				strstr(said.ptr, "0 succeeded, 2 failed (overloaded 2)"));
+				strstr(said.ptr, "0 succeeded, 2 failed (2 overloaded)"));
 		else
 			ck_assert_ptr_nonnull(strstr(said.ptr, "\"by_code\":{\"overloaded\":2}"));
 		ck_assert_uint_eq(
