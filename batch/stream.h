@@ -2,9 +2,9 @@
  * the summary at the end.
  *
  *   NDJSON  a result a line, {"progress":…} after 15 s of silence, {"summary":…}
- *   SSE     events `result`, `progress` (at most 10 a second) and `summary`, a comment after 15 s
- * of silence; WHATWG HTML, section 9.2 "Server-sent events" TEXT    for a person: a bar redrawn
- * with \r, a line an item of a small batch, what failed
+ *   SSE     events `result`, `progress` (at most 10 a second) and `summary`, a comment after
+ *           15 s of silence; WHATWG HTML, section 9.2 "Server-sent events"
+ *   TEXT    for a person: a bar redrawn with \r, a line an item of a small batch, what failed
  *
  * Results are not rendered again: their bytes are copied out of the slots, and dropped once they
  * were read. One reader, one thread at a time. */

@@ -1,7 +1,8 @@
 /* http_server_stream.c - answers that grow while they are read.
  *
- *   FLOWING -nothing to say-> PAUSED (its connection is suspended) -wake, alarm-> WOKEN -read->
- * FLOWING FLOWING -wake-> WOKEN   the reader that comes to pausing finds it, and reads again
+ *   FLOWING -nothing to say-> PAUSED    its connection is suspended
+ *   PAUSED  -wake, alarm->    WOKEN     and resumed: it is read, and so FLOWING
+ *   FLOWING -wake->           WOKEN     the reader that comes to pausing finds it, and reads again
  *
  * Who turns PAUSED into WOKEN resumes the connection; nobody else does, so that it is resumed once,
  * and lives until then. The rest of a stream is the http thread's alone. */
