@@ -570,6 +570,31 @@ START_TEST(who_stops_in_the_middle_of_a_result_leaves_nothing)
 }
 END_TEST
 
+START_TEST(what_waits_for_a_reader_that_leaves_is_freed_at_once_and_the_window_opens)
+{
+	enum { LARGE = 1 << 20 };
+	char room[64], *body = mem_new(LARGE + 1);
+	size_t before;
+
+	memset(body, 'x', LARGE);
+	start(STREAM_NDJSON, "{\"items\":[{" E "},{" E "},{" E "},{" E "},{" E "},{" E "}]}");
+	before = mem_used(&kit.budget);
+	for (size_t i = 0; i < 5; i++)
+		answer(i, "text/plain", body);
+	ck_assert_uint_eq(fakepool.window, 0);
+	ck_assert_uint_eq(stream_read(stream, room, sizeof room, &again_us), sizeof room);
+	stream_destroy(stream);
+	stream = NULL;
+	ck_assert_uint_lt(mem_used(&kit.budget), before);
+	ck_assert_uint_eq(fakepool.window, UINT64_MAX);
+	answer(5, "text/plain", body);
+	ck_assert_uint_eq(kit.completed, 1);
+	ck_assert_uint_lt(mem_used(&kit.budget), before);
+	mem_free(body);
+	stop();
+}
+END_TEST
+
 START_TEST(results_without_memory_are_said_as_overloaded_in_each_shape)
 {
 	for (int shape = STREAM_NDJSON; shape <= STREAM_TEXT; shape++) {
@@ -753,6 +778,7 @@ int main(void)
 		small_reads_give_the_same_bytes_as_large_ones,
 		a_result_is_dropped_once_its_last_byte_was_read,
 		who_stops_in_the_middle_of_a_result_leaves_nothing,
+		what_waits_for_a_reader_that_leaves_is_freed_at_once_and_the_window_opens,
 		results_without_memory_are_said_as_overloaded_in_each_shape,
 		a_stream_without_memory_is_cut_and_never_looks_complete,
 		whatever_allocation_fails_nothing_leaks_and_no_result_is_missing,

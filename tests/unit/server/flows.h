@@ -1,12 +1,13 @@
 /* flows.h - toy routes whose answers grow as a test says, for the tests of streams.
  *
  * GET /flow makes a *flow*: text that is said from any thread, and its end. /flow?early says
- * something before the reply, /flow?later is replied to by the test. */
+ * something before the reply, /flow?late in a read that found nothing, /flow?alarm when its alarm
+ * rings, /flow?endless for ever; /flow?later is replied to by the test. */
 #ifndef TESTS_UNIT_SERVER_FLOWS_H
 #define TESTS_UNIT_SERVER_FLOWS_H
 #include "toys.h"
 
-enum { FLOWS_MAX = 512 };
+enum { FLOWS_MAX = 512, FLOW_ALARM_US = 1200 * 1000 };
 
 struct flow {
 	struct exchange *ex; /* until the reply */
@@ -196,7 +197,7 @@ static inline void run_flow(void *service, struct exchange *ex)
 		flow->endless = true;
 	if (strcmp(how, "alarm") == 0) {
 		flow->alarm = "alarm";
-		flow->alarm_us = clock_us() + 300000;
+		flow->alarm_us = clock_us() + FLOW_ALARM_US;
 	}
 	if (strcmp(how, "later") != 0)
 		flow_reply(flow);
