@@ -1,0 +1,11 @@
+/* run_document.h - is the input's document one that the server would take, and what does it say? */
+#ifndef CLI_RUN_DOCUMENT_H
+#define CLI_RUN_DOCUMENT_H
+#include "batch/envelope.h"
+#include "cli/run_input.h"
+
+/* Reads input->envelope; a document's items are told to the input. 0, or the exit code: every fault
+ * was told. */
+int run_document_read(
+	struct run_input *input, struct config *config, struct envelope *ret_envelope);
+#endif
