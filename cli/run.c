@@ -9,6 +9,7 @@
 #include "cli/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@ struct loop {
 	enum phase phase;
 	bool whole;                 /* the input was read to its end */
 	bool gone, broken;          /* nobody reads; it failed (that was told) */
+	bool stuck;                 /* told to end at once, and the output takes nothing */
 	bool wants_input, full;     /* full: no memory for the next item until others are done */
 	struct run_input_item item; /* read, and not in the feed yet */
 	bool has_item;
@@ -96,7 +98,7 @@ static void end_input(struct loop *loop)
 		loop->phase = ENDING;
 	if (run->seen.beyond > loop->read)
 		fail(loop, run->input.name,
-			"it has fewer items than that output: this is not its input");
+			"it has fewer items than the output: that is not the output of this input");
 }
 
 static enum err_code add(struct loop *loop)
@@ -131,10 +133,11 @@ static void take_item(struct loop *loop)
 	loop->read++;
 	loop->has_item = false;
 	if (is_wrong_item(loop)) {
-		char what[96];
+		char what[128];
 
 		snprintf(what, sizeof what,
-			"item %zu has another id than in that output: this is not its input",
+			"item %zu has another id than in the output: that is not the output of "
+			"this input",
 			loop->item.index);
 		fail(loop, loop->run->input.name, what);
 		drain(loop);
@@ -196,6 +199,17 @@ static void fill(struct loop *loop)
 
 /* ---- results come out ---- */
 
+/* What is not written will never be. */
+static bool drops(const struct loop *loop)
+{
+	return loop->gone || loop->stuck;
+}
+
+static bool has_room(const struct loop *loop)
+{
+	return run_output_waiting(&loop->run->output) < WAITING_MAX;
+}
+
 static void keep(struct loop *loop, const struct feed_result *result)
 {
 	struct run *run = loop->run;
@@ -204,7 +218,7 @@ static void keep(struct loop *loop, const struct feed_result *result)
 		loop->unrun++;
 		return;
 	}
-	if (loop->gone || (loop->broken && loop->phase == ABORTING))
+	if (drops(loop))
 		return;
 	if (run_output_add(&run->output, result->bytes) != ERR_OK) {
 		fail(loop, "output", "no memory");
@@ -219,11 +233,13 @@ static void write_some(struct loop *loop)
 {
 	struct run *run = loop->run;
 
-	if (loop->gone || run_output_waiting(&run->output) == 0)
+	if (drops(loop) || run_output_waiting(&run->output) == 0)
 		return;
 	switch (run_output_write(&run->output)) {
-	case RUN_OUTPUT_DONE:
 	case RUN_OUTPUT_BLOCKED:
+		loop->stuck = loop->phase == ABORTING;
+		return;
+	case RUN_OUTPUT_DONE:
 		return;
 	case RUN_OUTPUT_GONE:
 		loop->gone = true;
@@ -245,13 +261,13 @@ static void take_some(struct loop *loop)
 	bool more = true;
 
 	while (more) {
-		while (more && (loop->gone || run_output_waiting(&run->output) < WAITING_MAX)) {
+		while (more && (has_room(loop) || drops(loop))) {
 			more = feed_take(run->feed, &result);
 			if (more)
 				keep(loop, &result);
 		}
 		write_some(loop);
-		if (!loop->gone && run_output_waiting(&run->output) > 0)
+		if (more && !has_room(loop) && !drops(loop))
 			return;
 	}
 }
@@ -264,8 +280,7 @@ static bool is_over(const struct loop *loop)
 
 	if (loop->phase == FEEDING || feed_outstanding(run->feed) > 0)
 		return false;
-	return loop->gone || run_output_waiting(&run->output) == 0 ||
-	       (loop->phase == ABORTING && !run->output.regular);
+	return drops(loop) || run_output_waiting(&run->output) == 0;
 }
 
 static int wait_ms(uint64_t until_us)
@@ -283,7 +298,7 @@ static void wait_for_news(struct loop *loop, uint64_t until_us)
 	bool reads = loop->wants_input && loop->phase == FEEDING, more;
 	struct pollfd fds[] = {{.fd = run->wake, .events = POLLIN},
 		{.fd = reads ? run->input.fd : -1, .events = POLLIN},
-		{.fd = loop->gone || run->output.regular ? -1 : run->output.fd,
+		{.fd = drops(loop) || run->output.regular ? -1 : run->output.fd,
 			.events = run_output_waiting(&run->output) ? POLLOUT : 0}};
 
 	more = loop->phase == FEEDING && !loop->wants_input && !loop->full &&
@@ -336,7 +351,7 @@ static void end_journal(struct loop *loop)
 	struct run *run = loop->run;
 	struct err err;
 
-	if (!run->journal.path || loop->gone || loop->broken)
+	if (!run->journal.path || drops(loop) || loop->broken)
 		return;
 	if (run_journal_end(&run->journal, &run->seen, &err) != ERR_OK)
 		fail(loop, run->output.path, err.detail);
@@ -364,13 +379,31 @@ static int finish(struct loop *loop)
 	return run->bar.failed + earlier_failed(run) > 0 ? EXIT_ITEMS_FAILED : 0;
 }
 
+/* What is opened must not get their numbers. False: there is no standard output. */
+static bool hold_standard(void)
+{
+	bool has_output = fcntl(STDOUT_FILENO, F_GETFD) >= 0;
+
+	for (int fd = open("/dev/null", O_RDWR); fd >= 0; fd = open("/dev/null", O_RDWR)) {
+		if (fd <= STDERR_FILENO)
+			continue;
+		close(fd);
+		break;
+	}
+	return has_output;
+}
+
 int run_main(int argc, char *const *argv, char *const *env)
 {
 	struct run *run = mem_new(sizeof *run);
 	struct loop loop = {.run = run};
+	bool has_output = hold_standard();
 	int status = run_setup(run, argc, argv, env);
 
-	if (status == 0 && run->flags.help) {
+	if (status == 0 && !has_output && !run->output.path) {
+		fprintf(stderr, "batchgate run: standard output is closed\n");
+		status = EXIT_FAILED;
+	} else if (status == 0 && run->flags.help) {
 		run_help_print(stdout);
 		status = output_end("run");
 	} else if (status == 0) {

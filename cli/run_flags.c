@@ -150,6 +150,7 @@ static int take(
 	const char *equals = strchr(argv[0], '='), *value = equals ? equals + 1 : NULL;
 	size_t len = equals ? (size_t)(equals - argv[0]) : strlen(argv[0]);
 	enum flag flag = strcmp(argv[0], "-h") == 0 ? FLAG_HELP : find(argv[0], len);
+	bool followed = argc > 1 && strncmp(argv[1], "--", 2) != 0;
 	int used = 1;
 
 	if (flag == FLAG_COUNT && is_setting(argv[0], len)) {
@@ -160,7 +161,7 @@ static int take(
 		*code = unknown(argv[0], len, err);
 	else if (flag >= FLAG_RETRY_FAILED && value)
 		*code = err_set(err, ERR_INVALID, "%s: takes no value", names[flag]);
-	else if (flag < FLAG_RETRY_FAILED && !value && argc < 2)
+	else if (flag < FLAG_RETRY_FAILED && !value && !followed)
 		*code = err_set(err, ERR_INVALID, "%s: needs a value", names[flag]);
 	else if (flag < FLAG_RETRY_FAILED && !value)
 		value = argv[used++];

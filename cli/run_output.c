@@ -172,6 +172,8 @@ enum run_output_state run_output_write(struct run_output *output)
 		put = write(output->fd, output->pending.ptr + output->written, len);
 		if (put >= 0)
 			output->written += (size_t)put;
+		else if (errno == EINTR && output->regular)
+			continue;
 		else if (errno == EINTR || errno == EAGAIN)
 			return RUN_OUTPUT_BLOCKED;
 		else
