@@ -76,7 +76,8 @@ static enum err_code load_lines(const struct run_journal *journal, struct run_li
 			continue;
 		}
 		if (line.too_long || !read_index(line.text, &index) || index >= RUN_SEEN_MAX)
-			return fail(journal, "is not what a run has written", err);
+			return err_set(err, ERR_INVALID, "%s: is not what a run has written",
+				journal->path);
 		if (!run_seen_has(seen, index) && run_seen_lose(seen, index) != ERR_OK)
 			return err_set(err, ERR_NOMEM, "no memory");
 	}
