@@ -161,13 +161,13 @@ class Crash(unittest.TestCase):
         return unknown
 
     def test_kill_and_resume_in_a_loop_end_with_one_result_for_each_item(self):
-        count, kills, slow = 6000, 0, world.sanitized()
+        count, kills, slow = 12000, 0, world.sanitized()
         self.write_items(count)
         seed = random.randrange(1 << 32)
         chance = random.Random(seed)
         print("seed %d" % seed, file=sys.stderr)
         while kills < 20:
-            if not self.kill_after(chance.uniform(0.0, 0.9 if slow else 0.25)):
+            if not self.kill_after(chance.uniform(0.0, 0.8 if slow else 0.25)):
                 break
             kills += 1
         self.assertGreaterEqual(kills, 15, "it was done before it could be killed often enough")
