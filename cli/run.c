@@ -47,8 +47,8 @@ static void drain(struct loop *loop)
 	if (loop->phase >= DRAINING)
 		return;
 	loop->phase = DRAINING;
-	feed_flush(loop->run->feed);
 	feed_cancel(loop->run->feed, POOL_STOP_ON_ERROR);
+	feed_flush(loop->run->feed);
 }
 
 static void abort_all(struct loop *loop)
@@ -56,8 +56,8 @@ static void abort_all(struct loop *loop)
 	if (loop->phase == ABORTING)
 		return;
 	loop->phase = ABORTING;
-	feed_flush(loop->run->feed);
 	feed_cancel(loop->run->feed, POOL_DRAIN);
+	feed_flush(loop->run->feed);
 }
 
 static void fail(struct loop *loop, const char *where, const char *what)

@@ -28,6 +28,15 @@ static int tell(const struct run_input *input, const struct problem *problem)
 	return EXIT_USAGE;
 }
 
+static int too_large(const struct run_input *input)
+{
+	fprintf(stderr,
+		"%s: limits.memory has no room to check this document: write its items as lines "
+		"instead (batchgate run --help shows how), or raise --limits-memory\n",
+		input->name);
+	return EXIT_USAGE;
+}
+
 static int no_memory(void)
 {
 	fprintf(stderr, "batchgate run: no memory for the document\n");
@@ -35,10 +44,9 @@ static int no_memory(void)
 }
 
 /* What the server would say to it; of a copy, since reading decodes in place. */
-static int judge(const struct run_input *input, struct config *config, struct guard *guard,
-	struct caller *caller, struct problem *problem)
+static int judge(const struct run_input *input, const struct batch_env *env, struct caller *caller,
+	struct problem *problem)
 {
-	const struct batch_env env = {config, guard, NULL, NULL};
 	const struct span text = {input->envelope.ptr, input->envelope.len};
 	const struct batch_input from = {.body = mem_copy(text.ptr, text.len),
 		.body_len = text.len,
@@ -50,30 +58,32 @@ static int judge(const struct run_input *input, struct config *config, struct gu
 	if (!from.body || !caller)
 		code = ERR_NOMEM;
 	else
-		code = batch_parse(&env, &from, &batch, problem);
+		code = batch_parse(env, &from, &batch, problem);
 	if (code != ERR_OK)
 		mem_free(from.body);
 	batch_unref(batch);
 	if (code == ERR_INVALID)
 		return tell(input, problem);
-	return code == ERR_OK ? 0 : no_memory();
+	return code == ERR_OK ? 0 : too_large(input);
 }
 
-static int judge_document(
-	const struct run_input *input, struct config *config, struct problem *problem)
+static int judge_document(const struct run_input *input, struct config *config, size_t memory_max,
+	struct problem *problem)
 {
+	struct mem_budget budget = {.limit = memory_max};
+	struct batch_env env = {.config = config, .budget = &budget};
 	struct caller *caller = caller_new("run", true, false);
-	struct guard *guard = NULL;
 	int status = EXIT_FAILED;
 
-	if (guard_new(config, 0, &guard, NULL) == ERR_OK)
-		status = judge(input, config, guard, caller, problem);
-	guard_unref(guard);
+	if (guard_new(config, 0, &env.guard, NULL) == ERR_OK)
+		status = judge(input, &env, caller, problem);
+	guard_unref(env.guard);
 	caller_unref(caller);
 	return status;
 }
 
-int run_document_read(struct run_input *input, struct config *config, struct envelope *ret_envelope)
+int run_document_read(struct run_input *input, struct config *config, size_t memory_max,
+	struct envelope *ret_envelope)
 {
 	const struct envelope_trace trace = {NULL, NULL};
 	const struct span text = {input->envelope.ptr, input->envelope.len};
@@ -83,7 +93,7 @@ int run_document_read(struct run_input *input, struct config *config, struct env
 
 	problem_init(&problem);
 	if (input->document)
-		status = judge_document(input, config, &problem);
+		status = judge_document(input, config, memory_max, &problem);
 	if (status == 0) {
 		code = envelope_read(text, config, &trace, ret_envelope, &problem);
 		if (code == ERR_INVALID)

@@ -5,7 +5,7 @@
 #include "cli/run_input.h"
 
 /* Reads input->envelope; a document's items are told to the input. 0, or the exit code: every fault
- * was told. */
-int run_document_read(
-	struct run_input *input, struct config *config, struct envelope *ret_envelope);
+ * was told. Checking a document takes no more than `memory_max` bytes, or it is refused. */
+int run_document_read(struct run_input *input, struct config *config, size_t memory_max,
+	struct envelope *ret_envelope);
 #endif

@@ -88,7 +88,10 @@ static enum err_code first_line(
 		}
 		if (input->lines.end - input->lines.begin > max)
 			return err_set(err, ERR_LIMIT,
-				"a first line that is longer than %zu bytes (limits.memory)", max);
+				"a document that is larger than %zu bytes (limits.memory): "
+				"write its items as lines instead, batchgate run --help shows "
+				"how",
+				max);
 		code = run_lines_fill(&input->lines, err);
 		if (code != ERR_OK && code != ERR_BUSY)
 			return code;

@@ -2,6 +2,7 @@
 #include "cli/run_lines.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -101,6 +102,8 @@ enum err_code run_lines_fill(struct run_lines *lines, struct err *err)
 	if (lines->capacity - lines->end < READ_BYTES && make_room(lines) != ERR_OK)
 		return err_set(err, ERR_NOMEM, "no memory for what is read");
 	got = read(lines->fd, lines->ptr + lines->end, READ_BYTES);
+	if (got < 0 && errno == EAGAIN) /* somebody made it so: others share the descriptor */
+		poll(&(struct pollfd){.fd = lines->fd, .events = POLLIN}, 1, -1);
 	if (got < 0 && (errno == EINTR || errno == EAGAIN))
 		return ERR_BUSY;
 	if (got < 0)

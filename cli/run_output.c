@@ -55,8 +55,13 @@ static bool is_still_there(int fd, const char *path)
 
 static enum err_code open_locked(const char *path, bool resume, int *ret_fd, struct err *err)
 {
+	struct stat about;
+	/* A pipe that is open for reading too never tells that nobody reads it. */
+	bool special = stat(path, &about) == 0 && !S_ISREG(about.st_mode);
+	int access = special ? O_WRONLY : O_RDWR | O_CREAT;
+
 	for (int i = 0; i < TRIES; i++) {
-		int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
+		int fd = open(path, access | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
 		int failed;
 
 		if (fd < 0)

@@ -85,7 +85,9 @@ static void apply_flags(struct run *run)
 	struct defaults *defaults = &run->envelope.defaults;
 
 	if (flags->concurrency)
-		options->concurrency = flags->concurrency;
+		options->concurrency = flags->concurrency < run->config->limits.max_concurrency
+					       ? flags->concurrency
+					       : run->config->limits.max_concurrency;
 	if (flags->rate_per_s > 0)
 		options->rate_per_s = flags->rate_per_s;
 	if (flags->order)
@@ -100,7 +102,7 @@ static void apply_flags(struct run *run)
 
 static int read_envelope(struct run *run)
 {
-	int status = run_document_read(&run->input, run->config, &run->envelope);
+	int status = run_document_read(&run->input, run->config, run->budget.limit, &run->envelope);
 
 	if (status)
 		return status;

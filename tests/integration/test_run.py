@@ -245,6 +245,47 @@ class Run(unittest.TestCase):
         self.assertEqual(code, 0, err)
         self.assertLessEqual(self.fault.stats()["peak"]["/sleep"], 20)
 
+    def test_a_concurrency_that_cannot_be_had_is_refused_with_the_figures(self):
+        path = self.lines(self.items(1))
+        done = subprocess.run(["/bin/sh", "-c", 'ulimit -n 400; exec "$@"', "sh", world.BINARY, "run", path, PRIVATE,
+                               "--concurrency=5000"], capture_output=True, timeout=world.WAIT, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, rb"open files may be needed, but the hard limit is 400: lower --concurrency")
+        self.assertEqual(self.call(path, "--concurrency=500", "--limits-max-concurrency=5")[0], 0)
+
+    def test_a_document_that_memory_does_not_hold_is_refused(self):
+        path = self.write("d.json", json.dumps({"items": self.items(20000)}))
+        for memory, what in [("1MiB", "larger than"), ("8MiB", "no room to check")]:
+            code, _, err = self.call(path, "--limits-memory=" + memory, "--limits-max-body=64KiB",
+                                     "--limits-max-response=64KiB", "--limits-max-batch-response=64KiB")
+            self.assertEqual((code, what in err), (2, True), err)
+        self.assertEqual(self.fault.hits(), 0)
+
+    def test_a_named_pipe_is_an_output_too(self):
+        pipe = self.path("pipe")
+        os.mkfifo(pipe)
+        child = self.start(self.lines(self.items(5)), "--output", pipe)
+        self.assert_results(lines_of(self.read(pipe)), 5)
+        self.assertEqual(self.finish(child)[0], 0)
+        child = self.start(self.lines([{"url": self.fault.url("/stall")}]), "--output", pipe)
+        with open(pipe, "rb"):
+            world.wait_for("the call", lambda: self.fault.hits("/stall"))
+        self.assertEqual(self.finish(child)[0], 141)
+        self.assertFalse(os.path.exists(pipe + ".inflight"))
+
+    def test_an_input_that_does_not_block_is_waited_for(self):
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        child = self.start("-", stdin=reader)
+        os.close(reader)
+        time.sleep(0.4)
+        used = os.times().children_user
+        os.write(writer, json.dumps({"url": self.fault.url()}).encode() + b"\n")
+        os.close(writer)
+        code, out, err = self.finish(child)
+        self.assertEqual((code, len(lines_of(out))), (0, 1), err)
+        self.assertLess(os.times().children_user - used, 5 if world.sanitized() else 0.2)
+
     def test_a_rate_limit_holds_starts_back(self):
         began = time.monotonic()
         code, results, err = self.call(self.lines(self.items(12)), "--rate-limit=10/s")
