@@ -3,61 +3,20 @@
  * A slot is an item's place from feed_add to the feed_take after the one that gave its result: it
  * owns the text, then the rendered bytes. Workers fill slots and push them to `shared.done`; all
  * else is the owner's thread. */
-#include "batch/feed.h"
+#include "batch/feed_internal.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "batch/item.h"
-#include "batch/result.h"
-#include "batch/scan.h"
 #include "common/clock.h"
-#include "common/thread.h"
 
 enum {
-	PENDING_MAX = 32,
 	REORDER_MAX = 1024, /* items that may wait for an earlier one */
 	SPARE = 64          /* beyond two for each call in flight, so that the pool never idles */
 };
 
-struct slot {
-	struct list_node link;
-	struct feed *feed;
-	size_t index, sequence, line;
-	char *text; /* NULL where there is none, or not any more */
-	size_t charged;
-	struct span id;
-	char *bytes; /* NULL: brief, which needs the text for the id */
-	size_t len;
-	struct result_brief brief;
-	enum item_code code;
-	bool sent, repeatable;
-};
-
-struct feed {
-	struct feed_options options;
-	struct options says;
-	struct defaults defaults;
-	struct item_scratch scratch;
-	struct pool_group *group;
-	size_t max, added, taken;
-	struct call *pending[PENDING_MAX];
-	size_t pending_count;
-	struct list_node ready; /* completed, in the order of completion */
-	struct slot **window;   /* input order: completed ones, by sequence % max */
-	struct slot *given;     /* by the last feed_take */
-	char brief[RESULT_BRIEF_MAX];
-	atomic_bool stopped;
-	struct mutex lock;
-	struct {
-		struct list_node done;
-	} shared;
-};
-
-static void end_call(struct call *call);
 static void starting(struct call *call);
 
-static const struct call_ops call_ops = {.done = end_call, .starting = starting};
+const struct call_ops feed_call_ops = {.done = feed_end_call, .starting = starting};
 
 /* ---- life ---- */
 
@@ -99,7 +58,7 @@ enum err_code feed_new(const struct feed_options *options, struct feed **ret_fee
 	guard_ref(options->env.guard);
 	caller_ref(options->caller);
 	if (feed->says.input_order)
-		feed->window = mem_try(feed->max * sizeof(struct slot *));
+		feed->window = mem_try(feed->max * sizeof(struct feed_slot *));
 	if ((feed->says.input_order && !feed->window) ||
 		item_scratch_init(&feed->scratch, &options->envelope->defaults) != ERR_OK ||
 		open_group(feed) != ERR_OK) {
@@ -112,13 +71,13 @@ enum err_code feed_new(const struct feed_options *options, struct feed **ret_fee
 	return ERR_OK;
 }
 
-static void drop_text(struct slot *slot)
+static void drop_text(struct feed_slot *slot)
 {
 	mem_free(slot->text);
 	slot->text = NULL;
 }
 
-static void free_slot(struct slot *slot)
+void feed_free_slot(struct feed_slot *slot)
 {
 	struct mem_budget *budget;
 	size_t charged;
@@ -138,7 +97,7 @@ void feed_destroy(struct feed *feed)
 	if (!feed)
 		return;
 	REQUIRE(feed->added == feed->taken);
-	free_slot(feed->given);
+	feed_free_slot(feed->given);
 	if (feed->group)
 		pool_group_close(feed->group);
 	item_scratch_free(&feed->scratch);
@@ -153,7 +112,7 @@ void feed_destroy(struct feed *feed)
 
 /* ---- results ---- */
 
-static void fit_charge(struct slot *slot, size_t held)
+static void fit_charge(struct feed_slot *slot, size_t held)
 {
 	struct mem_budget *budget = slot->feed->options.env.budget;
 
@@ -165,7 +124,7 @@ static void fit_charge(struct slot *slot, size_t held)
 }
 
 /* False where there is no room: what is left of the result is rendered when it is taken. */
-static bool render(struct slot *slot, const struct outcome *outcome)
+static bool render(struct feed_slot *slot, const struct outcome *outcome)
 {
 	const struct options *says = &slot->feed->says;
 	const struct result_view view = {slot->index, slot->id, says->include_headers,
@@ -184,7 +143,7 @@ static bool render(struct slot *slot, const struct outcome *outcome)
 	return true;
 }
 
-static void settle(struct slot *slot, const struct outcome *outcome)
+void feed_settle(struct feed_slot *slot, const struct outcome *outcome)
 {
 	slot->code = outcome->code;
 	slot->sent = outcome->sent;
@@ -199,7 +158,7 @@ static void settle(struct slot *slot, const struct outcome *outcome)
 		outcome->sent, outcome->queue_us, outcome->duration_us};
 }
 
-static bool push_locked(struct feed *feed, struct slot *slot) REQUIRES(feed->lock)
+static bool push_locked(struct feed *feed, struct feed_slot *slot) REQUIRES(feed->lock)
 {
 	bool first = list_empty(&feed->shared.done);
 
@@ -208,7 +167,7 @@ static bool push_locked(struct feed *feed, struct slot *slot) REQUIRES(feed->loc
 }
 
 /* Once the slot is pushed the owner may take it and destroy the feed. */
-static void hand_over(struct slot *slot)
+void feed_hand_over(struct feed_slot *slot)
 {
 	struct feed *feed = slot->feed;
 	void (*ready)(void *self) = feed->options.ready;
@@ -252,22 +211,22 @@ static void reword(const struct feed *feed, struct call *call)
 			feed->options.cancelled, call->request.url.host);
 }
 
-static void end_call(struct call *call)
+void feed_end_call(struct call *call)
 {
 	struct item *item = (struct item *)(void *)call;
-	struct slot *slot = item->owner;
+	struct feed_slot *slot = item->owner;
 
 	reword(slot->feed, call);
 	slot->repeatable = call->request.repeatable;
-	settle(slot, &call->outcome);
+	feed_settle(slot, &call->outcome);
 	item_destroy(item, slot->feed->options.env.budget);
-	hand_over(slot);
+	feed_hand_over(slot);
 }
 
 static void starting(struct call *call)
 {
 	const struct item *item = (const struct item *)(const void *)call;
-	const struct slot *slot = item->owner;
+	const struct feed_slot *slot = item->owner;
 	const struct feed_options *options = &slot->feed->options;
 
 	if (options->starting && !call->request.repeatable)
@@ -292,20 +251,20 @@ static void collect(struct feed *feed)
 		return;
 	}
 	while ((node = list_pop(&list))) {
-		struct slot *slot = LIST_OF(node, struct slot, link);
+		struct feed_slot *slot = LIST_OF(node, struct feed_slot, link);
 
 		feed->window[slot->sequence % feed->max] = slot;
 	}
 }
 
-static struct slot *next_ready(struct feed *feed)
+static struct feed_slot *next_ready(struct feed *feed)
 {
-	struct slot **place, *slot;
+	struct feed_slot **place, *slot;
 	struct list_node *node;
 
 	if (!feed->window) {
 		node = list_pop(&feed->ready);
-		return node ? LIST_OF(node, struct slot, link) : NULL;
+		return node ? LIST_OF(node, struct feed_slot, link) : NULL;
 	}
 	place = &feed->window[feed->taken % feed->max];
 	slot = *place;
@@ -313,7 +272,7 @@ static struct slot *next_ready(struct feed *feed)
 	return slot;
 }
 
-static struct span bytes_of(struct feed *feed, const struct slot *slot)
+static struct span bytes_of(struct feed *feed, const struct feed_slot *slot)
 {
 	const struct result_view view = {slot->index, slot->id, feed->says.include_headers,
 		feed->says.include_timing, feed->says.include_body};
@@ -325,9 +284,9 @@ static struct span bytes_of(struct feed *feed, const struct slot *slot)
 
 bool feed_take(struct feed *feed, struct feed_result *ret_result)
 {
-	struct slot *slot;
+	struct feed_slot *slot;
 
-	free_slot(feed->given);
+	feed_free_slot(feed->given);
 	feed->given = NULL;
 	slot = next_ready(feed);
 	if (!slot) {
@@ -345,7 +304,7 @@ bool feed_take(struct feed *feed, struct feed_result *ret_result)
 	return true;
 }
 
-/* ---- items ---- */
+/* ---- what the owner asks ---- */
 
 size_t feed_outstanding(const struct feed *feed)
 {
@@ -371,172 +330,4 @@ bool feed_stopped(const struct feed *feed)
 void feed_cancel(struct feed *feed, enum pool_cancel why)
 {
 	pool_group_cancel(feed->group, why);
-}
-
-void feed_flush(struct feed *feed)
-{
-	size_t count = feed->pending_count;
-
-	feed->pending_count = 0;
-	if (count == 0 || pool_submit(feed->group, feed->pending, count, NULL) == ERR_OK)
-		return;
-	for (size_t i = 0; i < count; i++) {
-		struct call *call = feed->pending[i];
-
-		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
-			"there is no memory to queue the call to %s now", call->request.url.host);
-		end_call(call);
-	}
-}
-
-static struct slot *new_slot(struct feed *feed, size_t index, size_t text_bytes)
-{
-	size_t charged = mem_block(sizeof(struct slot)) + (text_bytes ? mem_block(text_bytes) : 0);
-	struct slot *slot;
-
-	REQUIRE(feed_outstanding(feed) < feed->max);
-	if (!mem_take(feed->options.env.budget, charged))
-		return NULL;
-	slot = mem_try(sizeof *slot);
-	if (!slot) {
-		mem_give(feed->options.env.budget, charged);
-		return NULL;
-	}
-	slot->feed = feed;
-	slot->charged = charged;
-	slot->index = index;
-	slot->id = SPAN("null");
-	return slot;
-}
-
-static void admit(struct feed *feed, struct slot *slot)
-{
-	slot->sequence = feed->added++;
-}
-
-static void refuse(struct slot *slot, enum item_code code, enum item_reason reason, char *message)
-{
-	const struct outcome outcome = {.code = code, .reason = reason, .message = message};
-
-	slot->repeatable = true;
-	settle(slot, &outcome);
-	hand_over(slot);
-}
-
-static bool wants_hint(const struct feed *feed, const struct item_verdict *verdict)
-{
-	return feed->options.hint_flags && verdict->code == ITEM_BLOCKED_TARGET && verdict->host[0];
-}
-
-/* An item that cannot be a call. */
-static void refuse_item(struct slot *slot, const struct item_verdict *verdict)
-{
-	char message[FAULT_MESSAGE_MAX + sizeof verdict->host + 128], line[40] = "";
-
-	if (slot->line && verdict->code == ITEM_INVALID_ITEM)
-		snprintf(line, sizeof line, "line %zu: ", slot->line);
-	snprintf(message, sizeof message, "%s%s", line, verdict->fault.message);
-	if (wants_hint(slot->feed, verdict))
-		snprintf(message, sizeof message,
-			"%.*s; --targets-allow=%s:%u opens it, --targets-allow-private=true every "
-			"private address",
-			FAULT_MESSAGE_MAX, verdict->fault.message, verdict->host, verdict->port);
-	refuse(slot, verdict->code, verdict->fault.reason, message);
-}
-
-static void end_lost(struct feed *feed, struct item *item)
-{
-	struct call *call = &item->call;
-
-	call_fail(call, ITEM_CANCELLED, REASON_CLIENT_GONE, true, "%s (%s)",
-		feed->options.lost ? feed->options.lost : "its outcome is unknown",
-		call->request.url.host);
-	call->budget = feed->options.env.budget;
-	call->outcome.sent = true;
-	call->outcome.attempts = 1;
-}
-
-static void queue(struct feed *feed, struct item *item)
-{
-	feed->pending[feed->pending_count++] = &item->call;
-	if (feed->pending_count == PENDING_MAX)
-		feed_flush(feed);
-}
-
-static enum err_code read_slot(struct feed *feed, struct slot *slot, const struct feed_item *from,
-	struct item **ret_item, struct item_verdict *ret_verdict)
-{
-	const struct item_env env = {feed->options.env.config, feed->options.env.guard, &feed->says,
-		&feed->defaults, feed->options.env.budget, &call_ops, slot};
-
-	slot->text = mem_copy(from->text.ptr, from->text.len);
-	if (!slot->text)
-		return ERR_NOMEM;
-	slot->line = from->line;
-	feed->scratch.last = NULL; /* the call before may be gone */
-	return item_read(&env, (struct span){slot->text, from->text.len}, from->index,
-		&feed->scratch, ret_item, ret_verdict);
-}
-
-/* Nothing is inside and it does not fit even so: it fails alone. */
-static enum err_code overload(struct feed *feed, const struct feed_item *from)
-{
-	char message[] = "limits.memory has no room for this item";
-	struct span id = item_id(from->text);
-	struct slot *slot;
-
-	if (feed_outstanding(feed) > 0)
-		return ERR_LIMIT;
-	slot = mem_try(sizeof *slot);
-	if (!slot)
-		return ERR_NOMEM;
-	slot->feed = feed;
-	slot->index = from->index;
-	slot->text = mem_copy(id.ptr, id.len);
-	if (!slot->text) {
-		free_slot(slot);
-		return ERR_NOMEM;
-	}
-	slot->id = (struct span){slot->text, id.len};
-	admit(feed, slot);
-	refuse(slot, ITEM_OVERLOADED, REASON_NONE, message);
-	return ERR_OK;
-}
-
-enum err_code feed_add(struct feed *feed, const struct feed_item *from)
-{
-	struct slot *slot = new_slot(feed, from->index, from->text.len + 1);
-	struct item *item = NULL;
-	struct item_verdict verdict;
-
-	if (!slot)
-		return overload(feed, from);
-	if (read_slot(feed, slot, from, &item, &verdict) != ERR_OK) {
-		free_slot(slot);
-		return overload(feed, from);
-	}
-	slot->id = verdict.id;
-	admit(feed, slot);
-	if (!item) {
-		refuse_item(slot, &verdict);
-	} else if (from->lost && !item->call.request.repeatable) {
-		end_lost(feed, item);
-		end_call(&item->call);
-	} else {
-		queue(feed, item);
-	}
-	return ERR_OK;
-}
-
-enum err_code feed_refuse(struct feed *feed, size_t index, const char *message)
-{
-	struct slot *slot = new_slot(feed, index, 0);
-	char text[FAULT_MESSAGE_MAX];
-
-	if (!slot)
-		return feed_outstanding(feed) > 0 ? ERR_LIMIT : ERR_NOMEM;
-	snprintf(text, sizeof text, "%s", message);
-	admit(feed, slot);
-	refuse(slot, ITEM_INVALID_ITEM, REASON_BODY_INVALID, text);
-	return ERR_OK;
 }
