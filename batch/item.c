@@ -264,6 +264,7 @@ static enum err_code read_url(
 		if (reason == REASON_NONE)
 			return ERR_OK;
 		snprintf(verdict->host, sizeof verdict->host, "%s", ret_url->host);
+		verdict->port = ret_url->port;
 	}
 	verdict->code = url_reason_code(reason);
 	blame_url(reason, ret_url, plan->fault);
@@ -419,6 +420,19 @@ enum err_code item_read(const struct item_env *env, struct span text, size_t ind
 	if (code == ERR_OK)
 		ret_verdict->code = ITEM_OK;
 	return code == ERR_INVALID ? ERR_OK : code;
+}
+
+struct span item_id(struct span text)
+{
+	struct member_set set;
+	struct fault fault;
+
+	if (scan_type(text) != SCAN_OBJECT)
+		return SPAN("null");
+	fault_init(&fault, NULL, "");
+	member_read(text, PLACE_ITEM, "", &set, &fault);
+	return member_has(&set, MEMBER_ID) && is_id(set.values[MEMBER_ID]) ? set.values[MEMBER_ID]
+									   : SPAN("null");
 }
 
 void item_destroy(struct item *item, struct mem_budget *budget)

@@ -38,6 +38,7 @@ struct item_verdict {
 	struct span id;      /* JSON text as sent, or "null" */
 	enum item_code code; /* ITEM_OK, INVALID_ITEM, BLOCKED_TARGET */
 	char host[256];      /* of a blocked one; "" where there is none */
+	uint16_t port;       /* where there is a host */
 	struct fault fault;  /* what is wrong */
 };
 
@@ -50,6 +51,8 @@ void item_scratch_free(struct item_scratch *scratch);
 enum err_code item_read(const struct item_env *env, struct span text, size_t index,
 	struct item_scratch *scratch, struct item **ret_item,
 	struct item_verdict *ret_verdict) MUST_CHECK;
+/* The id that a result of this item (proved text) has: JSON text in it, or "null". */
+struct span item_id(struct span text);
 void item_destroy(
 	struct item *item, struct mem_budget *budget); /* outcome included; NULL is fine */
 #endif

@@ -126,8 +126,7 @@ enum err_code options_url(const struct member_set *set, struct span *ret_url, st
 	return ERR_OK;
 }
 
-/* "3500/min"; also N/s and N/h, N a whole number of at least 1. */
-static bool parse_rate(struct span text, double *ret_per_s)
+bool options_rate(struct span text, double *ret_per_s)
 {
 	static const struct {
 		const char *unit;
@@ -155,7 +154,8 @@ static void read_words(const struct member_set *set, struct options *options, st
 
 	if (member_has(set, MEMBER_RATE_LIMIT) &&
 		!(value_is_string(values[MEMBER_RATE_LIMIT]) &&
-			parse_rate(value_decode(values[MEMBER_RATE_LIMIT]), &options->rate_per_s)))
+			options_rate(
+				value_decode(values[MEMBER_RATE_LIMIT]), &options->rate_per_s)))
 		fault_add(fault, REASON_FIELD_INVALID, "/rate_limit", none,
 			"`rate_limit` must be a string such as \"50/s\", \"3500/min\" or "
 			"\"1000/h\"");
@@ -239,6 +239,7 @@ static void read_numbers(const struct member_set *set, const struct config *conf
 		value_integer(set->values[MEMBER_BATCH_TIMEOUT_MS], timeout, "/batch_timeout_ms",
 			&n, fault) == ERR_OK)
 		options->batch_timeout_us = n * 1000;
+	options->has_batch_timeout = member_has(set, MEMBER_BATCH_TIMEOUT_MS);
 }
 
 static enum err_code only_nomem(enum err_code code)

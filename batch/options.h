@@ -13,6 +13,7 @@ enum { LABEL_MAX_BYTES = 256 };
 
 struct options {
 	unsigned concurrency;
+	bool has_batch_timeout; /* it was asked for */
 	uint64_t batch_timeout_us;
 	double rate_per_s; /* 0: no limit */
 	bool stop_on_error, strict, include_headers, include_timing, input_order;
@@ -44,6 +45,9 @@ enum err_code options_read_defaults(struct span value, const struct config *conf
 void options_policy(const struct options *options, struct defaults *defaults);
 size_t options_defaults_bytes(const struct defaults *defaults); /* of heap that they hold */
 void options_free_defaults(struct defaults *defaults);          /* a zeroed one is fine */
+
+/* "3500/min"; also N/s and N/h, N a whole number of at least 1. */
+bool options_rate(struct span text, double *ret_per_s);
 
 struct member_set;
 /* Parts that items and defaults have in common; a fault is also ERR_INVALID.

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """run.py [NAME...] - measures batchgate against its yardsticks, in one run on one machine, and prints a table.
 
-Names: batches, latency, wide, memory, hostile, peers; all without one. nginx (one worker) and bench/sleeper are the
+Names: batches, latency, wide, memory, hostile, run, peers; all without one. nginx (one worker) and bench/sleeper are the
 upstreams, on loopback. Figures of two machines say nothing to each other: look at the ratios. A missed target is shown,
 not an error: the exit code is not 0 only where something could not run. The figures also go to build/bench.json."""
 
@@ -413,6 +413,45 @@ def dawdle(port, stop):
         client.close()
 
 
+def bench_run(table, folder):
+    """A million lines through `batchgate run`, 64 in flight, and the bare loop; memory must not grow with the lines."""
+    with Peers() as peers:
+        nginx = start_nginx(peers, folder)
+        url = f"http://127.0.0.1:{nginx}/small"
+        few, many = 100_000, 1_000_000
+        loop = tool("bareloop", few, 64, 1, 64, url)
+        small, large = run_lines(folder, url, nginx, few), run_lines(folder, url, nginx, many)
+        bare = loop["cpu_us"] / loop["calls"]
+        table.add("bare loop, 64 in flight", loop["calls"] / loop["wall_us"] * 1e6, "calls/s", None, 0)
+        table.add("batchgate run, 1,000,000 lines", many / large["wall_s"], "items/s", None, 0)
+        table.add("  CPU an item", large["cpu_us"] / many, "µs", None, 1, f"(bare loop {bare:.1f})")
+        table.add("  ratio", large["cpu_us"] / many / bare, "", None, 2)
+        table.add("  most memory, 100,000 lines", small["peak"] / MIB, "MiB")
+        table.add("  most memory, 1,000,000 lines", large["peak"] / MIB, "MiB", round(small["peak"] / MIB + 4, 1))
+
+
+def run_lines(folder, url, port, count):
+    """One run of so many lines: seconds, CPU time and most memory."""
+    out = folder / f"run-{count}.ndjson"
+    args = [SERVER, "run", "-", "--output", out, "--concurrency=64", f"--targets-allow=127.0.0.1:{port}"]
+    began = time.monotonic()
+    child = subprocess.Popen([str(arg) for arg in args], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    with child.stdin as lines:
+        for start in range(0, count, 1000):
+            lines.write("".join(f'{{"id":{i},"url":"{url}?{i}"}}\n' for i in range(start, start + 1000)).encode())
+    words = child.stderr.read().decode()
+    child.stderr.close()
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.monotonic() - began
+    with open(out, "rb") as source:
+        written = sum(part.count(b"\n") for part in iter(lambda: source.read(1 << 20), b""))
+    out.unlink()
+    if child.returncode or written != count:
+        raise RuntimeError(f"exit code {child.returncode}, {written} results: {words[:300]}")
+    return {"wall_s": wall, "cpu_us": (used.ru_utime + used.ru_stime) * 1e6, "peak": used.ru_maxrss * 1024}
+
+
 def bench_peers(table, folder):
     """The same calls, made as scripts make them today."""
     with Peers() as peers:
@@ -439,7 +478,7 @@ def peer_rows(table, name, found):
 
 
 BENCHES = {"batches": bench_batches, "latency": bench_latency, "streams": bench_streams, "wide": bench_wide,
-           "memory": bench_memory, "hostile": bench_hostile, "peers": bench_peers}
+           "memory": bench_memory, "hostile": bench_hostile, "run": bench_run, "peers": bench_peers}
 
 
 def main():

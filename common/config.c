@@ -88,6 +88,17 @@ static void note_places(struct config_loading *loading)
 	loading->config->targets.deny_place = place_of(loading, "targets.deny");
 }
 
+static void note_given(struct config_loading *loading)
+{
+	bool *given = mem_try(CONFIG_SETTING_COUNT * sizeof *given);
+
+	if (!given)
+		config_fault_no_memory(loading);
+	for (size_t i = 0; given && i < CONFIG_SETTING_COUNT; i++)
+		given[i] = loading->origins[i].kind != CONFIG_FROM_DEFAULT;
+	loading->config->given = given;
+}
+
 /* Takes what was loaded: gives it away, or releases it where anything is wrong. */
 static enum err_code finish(
 	struct config_loading *loading, size_t machine_memory, struct config **ret_config)
@@ -98,6 +109,7 @@ static enum err_code finish(
 	}
 	config_entry_last_upstream(loading);
 	note_places(loading);
+	note_given(loading);
 	if (!config_fault_any(loading)) {
 		*ret_config = loading->config;
 		return ERR_OK;
@@ -151,8 +163,17 @@ void config_unref(struct config *config)
 	config_kept_clear("", config);
 	mem_free(config->targets.allow_place);
 	mem_free(config->targets.deny_place);
+	mem_free(config->given);
 	mem_free(config->path);
 	mem_free(config);
+}
+
+bool config_is_given(const struct config *config, const char *path)
+{
+	const struct setting *setting = config_table_find("", path);
+
+	REQUIRE(setting != NULL);
+	return config->given && config->given[setting - setting_table];
 }
 
 void config_print(const struct config *config, struct buf *out)

@@ -75,7 +75,8 @@ struct config {
 	} targets;
 	struct config_upstream *upstreams;
 	size_t upstream_count;
-	struct { /* read and checked; there are no jobs yet */
+	bool upstream_implied; /* the last one is: nobody wrote it */
+	struct {               /* read and checked; there are no jobs yet */
 		char *store;
 		char *webhook_secret;
 	} jobs;
@@ -84,6 +85,7 @@ struct config {
 		enum log_format format;
 		struct config_strings redact;
 	} log;
+	bool *given; /* by place in the table of settings: config_is_given */
 };
 
 /* Reads flags (`--a-b=VALUE` and `--a-b VALUE`, `--config FILE`; argv without the program and the
@@ -99,6 +101,8 @@ enum err_code config_parse_text(const char *name, const char *text, size_t len, 
 	struct config **ret_config, struct buf *warnings, struct buf *faults) MUST_CHECK;
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config); /* NULL is fine; wipes what is secret */
+/* Somebody set it: file, environment or flag. `path` is a setting of its own, "pool.threads". */
+bool config_is_given(const struct config *config, const char *path);
 /* The whole effective configuration as YAML that config_load takes again, secrets masked as "***".
  */
 void config_print(const struct config *config, struct buf *out);

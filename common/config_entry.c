@@ -455,6 +455,7 @@ void config_entry_last_upstream(struct config_loading *loading)
 	last = add_upstream(loading);
 	if (!last)
 		return;
+	loading->config->upstream_implied = true;
 	last->match = mem_copy("*", 1);
 	if (!last->match)
 		config_fault_no_memory(loading);

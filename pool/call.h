@@ -87,6 +87,8 @@ struct outcome {
 struct call;
 struct call_ops {
 	void (*done)(struct call *call);
+	void (*starting)(struct call *call); /* NULL: nobody asks. Just before the first attempt, on
+						the worker, with no lock held */
 };
 
 /* Why a call ended without (another) attempt; pool/sched says it, call_end makes the outcome of it.

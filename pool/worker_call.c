@@ -388,6 +388,8 @@ void worker_call_start(struct worker *worker, struct call *call)
 		list_push_back(&worker->back, &call->sched.link);
 		return;
 	}
+	if (call->ops->starting && call->outcome.attempts == 0 && call->hops == 0)
+		call->ops->starting(call);
 	prepare(worker, call);
 	transfer->call = call;
 	transfer->owner = worker;

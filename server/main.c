@@ -18,6 +18,7 @@
 #include "cli/help.h"
 #include "cli/key.h"
 #include "cli/output.h"
+#include "cli/run.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/loopback.h"
@@ -432,6 +433,8 @@ static int dispatch(int argc, char *const *argv, char *const *env)
 		argc--;
 		argv++;
 	}
+	if (command && strcmp(command, "run") == 0)
+		return run_main(argc, argv, env);
 	if (asks_for(argc, argv, "--help", "-h") || (command && strcmp(command, "help") == 0))
 		return tell_help();
 	if (asks_for(argc, argv, "--version", "-V"))
@@ -442,7 +445,7 @@ static int dispatch(int argc, char *const *argv, char *const *env)
 		return check_run(argc, argv, env, judge);
 	if (strcmp(command, "key") == 0)
 		return key_run(argc, argv);
-	if (strcmp(command, "run") == 0 || strcmp(command, "jobs") == 0)
+	if (strcmp(command, "jobs") == 0)
 		return later(command);
 	fprintf(stderr, "batchgate: no such command: %.64s; see batchgate --help\n", command);
 	return EXIT_USAGE;

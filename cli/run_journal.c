@@ -1,0 +1,160 @@
+/* run_journal.c - which calls that may not be repeated were begun: OUTPUT.inflight. */
+#include "cli/run_journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/run_lines.h"
+#include "common/mem.h"
+
+enum { LINE_MAX_BYTES = 24 };
+
+enum err_code run_journal_init(struct run_journal *journal, const char *output)
+{
+	journal->fd = -1;
+	atomic_init(&journal->failed, 0);
+	journal->path = mem_print("%s.inflight", output);
+	return journal->path ? ERR_OK : ERR_NOMEM;
+}
+
+void run_journal_free(struct run_journal *journal)
+{
+	if (journal->path && journal->fd >= 0)
+		close(journal->fd);
+	mem_free(journal->path);
+	journal->path = NULL;
+}
+
+bool run_journal_is_there(const struct run_journal *journal)
+{
+	struct stat about;
+
+	return stat(journal->path, &about) == 0 && about.st_size > 0;
+}
+
+static bool read_index(struct span text, size_t *ret_index)
+{
+	size_t index = 0;
+
+	if (text.len == 0 || text.len > 19)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] < '0' || text.ptr[i] > '9')
+			return false;
+		index = index * 10 + (size_t)(text.ptr[i] - '0');
+	}
+	*ret_index = index;
+	return true;
+}
+
+static enum err_code fail(const struct run_journal *journal, const char *what, struct err *err)
+{
+	return err_set(err, ERR_IO, "%s: %s", journal->path, what);
+}
+
+/* A last line without its end was being written: that call had not begun. */
+static enum err_code load_lines(const struct run_journal *journal, struct run_lines *lines,
+	struct run_seen *seen, struct err *err)
+{
+	struct run_line line;
+	size_t index;
+
+	for (;;) {
+		enum run_lines_got got = run_lines_next(lines, &line);
+		enum err_code code;
+
+		if (got == RUN_LINES_END || (got == RUN_LINES_LINE && line.torn))
+			return ERR_OK;
+		if (got == RUN_LINES_MORE) {
+			code = run_lines_fill(lines, err);
+			if (code != ERR_OK && code != ERR_BUSY)
+				return fail(journal, err ? err->detail : "cannot be read", err);
+			continue;
+		}
+		if (line.too_long || !read_index(line.text, &index) || index >= RUN_SEEN_MAX)
+			return err_set(err, ERR_INVALID, "%s: is not what a run has written",
+				journal->path);
+		if (!run_seen_has(seen, index) && run_seen_lose(seen, index) != ERR_OK)
+			return err_set(err, ERR_NOMEM, "no memory");
+	}
+}
+
+enum err_code run_journal_load(
+	const struct run_journal *journal, struct run_seen *seen, struct err *err)
+{
+	int fd = open(journal->path, O_RDONLY | O_CLOEXEC);
+	struct run_lines lines;
+	enum err_code code;
+
+	if (fd < 0)
+		return errno == ENOENT ? ERR_OK : fail(journal, strerror(errno), err);
+	run_lines_init(&lines, fd, LINE_MAX_BYTES);
+	code = load_lines(journal, &lines, seen, err);
+	run_lines_free(&lines);
+	close(fd);
+	return code;
+}
+
+static bool put(int fd, size_t index)
+{
+	char line[LINE_MAX_BYTES];
+	int len = snprintf(line, sizeof line, "%zu\n", index);
+
+	return write(fd, line, (size_t)len) == (ssize_t)len;
+}
+
+/* Beside it first: a run that is killed meanwhile must not find less. */
+static enum err_code rewrite(
+	struct run_journal *journal, const struct run_seen *seen, struct err *err)
+{
+	char *path = mem_print("%s.new", journal->path);
+	enum err_code code = ERR_OK;
+	int fd;
+
+	if (!path)
+		return err_set(err, ERR_NOMEM, "no memory");
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	if (fd < 0)
+		code = fail(journal, strerror(errno), err);
+	for (size_t left = seen->lost, i = 0; code == ERR_OK && left > 0; i++) {
+		if (!run_seen_lost(seen, i))
+			continue;
+		left--;
+		if (!put(fd, i))
+			code = fail(journal, strerror(errno), err);
+	}
+	if (code == ERR_OK && rename(path, journal->path) != 0)
+		code = fail(journal, strerror(errno), err);
+	mem_free(path);
+	if (journal->fd >= 0)
+		close(journal->fd);
+	journal->fd = fd;
+	return code;
+}
+
+enum err_code run_journal_begin(
+	struct run_journal *journal, const struct run_seen *seen, struct err *err)
+{
+	return rewrite(journal, seen, err);
+}
+
+void run_journal_note(struct run_journal *journal, size_t index)
+{
+	int none = 0;
+
+	if (!put(journal->fd, index))
+		atomic_compare_exchange_strong(&journal->failed, &none, errno ? errno : EIO);
+}
+
+enum err_code run_journal_end(
+	struct run_journal *journal, const struct run_seen *seen, struct err *err)
+{
+	if (seen->lost > 0)
+		return rewrite(journal, seen, err);
+	return unlink(journal->path) == 0 || errno == ENOENT ? ERR_OK
+							     : fail(journal, strerror(errno), err);
+}
