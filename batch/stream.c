@@ -188,7 +188,7 @@ static void add_summary_line(struct stream *stream, struct buf *out)
 		if (summary.by_code[i] == 0)
 			continue;
 		buf_addf(
-			out, "%s%s %zu", between, code_text((enum item_code)i), summary.by_code[i]);
+			out, "%s%zu %s", between, summary.by_code[i], code_text((enum item_code)i));
 		between = ", ";
 	}
 	buf_addf(out, "%s, %llu.%02u s\n", summary.failed ? ")" : "",
