@@ -89,12 +89,14 @@ static enum err_code set(
 	switch (flag) {
 	case FLAG_OUTPUT:
 	case FLAG_RESUME:
+		REQUIRE(value); /* take has seen to it */
 		*(flag == FLAG_OUTPUT ? &flags->output : &flags->resume) = value;
 		return *value ? ERR_OK : bad(err, flag, value, "names no file");
 	case FLAG_DEFAULTS:
 		flags->defaults = value;
 		return ERR_OK;
 	case FLAG_ORDER:
+		REQUIRE(value);
 		flags->order = value;
 		return strcmp(value, "input") == 0 || strcmp(value, "completion") == 0
 			       ? ERR_OK

@@ -97,7 +97,7 @@ enum err_code run_output_open(
 	struct run_output *output, const char *path, bool resume, struct err *err)
 {
 	struct stat about;
-	int fd;
+	int fd = -1;
 	enum err_code code = open_locked(path, resume, &fd, err);
 
 	if (code != ERR_OK)

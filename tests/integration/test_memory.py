@@ -1,5 +1,4 @@
 #!/usr/bin/python3
-# ctest: serial
 # ctest: timeout=900
 """Memory is bounded by the configuration, not by what clients or upstreams send."""
 import json
