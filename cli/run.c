@@ -68,6 +68,20 @@ static void fail(struct loop *loop, const char *where, const char *what)
 	loop->broken = true;
 }
 
+static void stop(struct loop *loop)
+{
+	struct run *run = loop->run;
+
+	if (loop->phase < DRAINING && !run->flags.quiet) {
+		fprintf(stderr,
+			"%sbatchgate run: stopping: the calls that have begun finish; once more "
+			"aborts them\n",
+			run->bar.columns ? "\n" : "");
+		run->bar.columns = 0;
+	}
+	drain(loop);
+}
+
 static void react(struct loop *loop)
 {
 	struct run *run = loop->run;
@@ -79,7 +93,9 @@ static void react(struct loop *loop)
 	(void)got; /* what there is to do is looked up, however often it was told */
 	if (signals >= 2)
 		abort_all(loop);
-	else if (signals == 1 || feed_stopped(run->feed))
+	else if (signals == 1)
+		stop(loop);
+	else if (feed_stopped(run->feed))
 		drain(loop);
 	if (journal && !loop->broken) {
 		fail(loop, run->journal.path, strerror(journal));
@@ -364,6 +380,7 @@ static int finish(struct loop *loop)
 		.earlier = run->seen.count - (run->flags.retry_failed ? run->seen.failed : 0),
 		.earlier_failed = earlier_failed(run),
 		.stopped = loop->phase >= DRAINING,
+		.resumable = run->output.path && run->output.regular,
 		.unrun = loop->phase >= DRAINING ? not_run(loop) : 0};
 
 	end_journal(loop);

@@ -176,10 +176,12 @@ static void add_codes(struct buf *out, const struct run_bar *bar)
 
 static void add_rest(struct buf *out, const struct run_bar_end *end)
 {
+	const char *how = end->resumable ? " (--resume runs what is missing)" : "";
+
 	if (end->stopped && end->unrun == PROGRESS_UNKNOWN)
-		buf_adds(out, "; the rest was not run");
+		buf_addf(out, "; the rest was not run%s", how);
 	else if (end->unrun)
-		buf_addf(out, "; %zu not run", end->unrun);
+		buf_addf(out, "; %zu not run%s", end->unrun, how);
 	if (end->earlier)
 		buf_addf(out, "; %zu were there already", end->earlier);
 	if (end->earlier_failed)

@@ -25,6 +25,7 @@ struct run_bar_end {                    /* what else the summary tells */
 	size_t earlier, earlier_failed; /* results that were there already */
 	size_t unrun;                   /* PROGRESS_UNKNOWN: nobody knows how many */
 	bool stopped;                   /* not all were run */
+	bool resumable;                 /* --resume can run the rest */
 };
 
 void run_bar_begin(struct run_bar *bar, bool drawn, struct span label, size_t total);

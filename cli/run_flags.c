@@ -6,6 +6,7 @@
 
 #include "batch/options.h"
 #include "common/config_fault.h"
+#include "common/config_table.h"
 #include "common/config_value.h"
 #include "common/mem.h"
 
@@ -90,6 +91,10 @@ static enum err_code set(
 	case FLAG_OUTPUT:
 	case FLAG_RESUME:
 		REQUIRE(value); /* take has seen to it */
+		if (flag == FLAG_OUTPUT && strcmp(value, "-") == 0) {
+			flags->output = NULL; /* standard output, as without it */
+			return ERR_OK;
+		}
 		*(flag == FLAG_OUTPUT ? &flags->output : &flags->resume) = value;
 		return *value ? ERR_OK : bad(err, flag, value, "names no file");
 	case FLAG_DEFAULTS:
@@ -124,14 +129,15 @@ static bool name_at(const void *unused, size_t i, char ret[CONFIG_NAME_SIZE])
 	return true;
 }
 
-static bool is_setting(const char *argument, size_t len)
+/* NULL: there is none of this name. */
+static const struct setting *find_setting(const char *argument, size_t len)
 {
 	char name[CONFIG_NAME_SIZE];
 
 	for (size_t i = 0; config_table_flag_names(NULL, i, name); i++)
 		if (strlen(name) == len && memcmp(name, argument, len) == 0)
-			return true;
-	return false;
+			return &setting_table[i];
+	return NULL;
 }
 
 static enum err_code unknown(const char *argument, size_t len, struct err *err)
@@ -153,11 +159,14 @@ static int take(
 	size_t len = equals ? (size_t)(equals - argv[0]) : strlen(argv[0]);
 	enum flag flag = strcmp(argv[0], "-h") == 0 ? FLAG_HELP : find(argv[0], len);
 	bool followed = argc > 1 && strncmp(argv[1], "--", 2) != 0;
+	const struct setting *setting = flag == FLAG_COUNT ? find_setting(argv[0], len) : NULL;
 	int used = 1;
 
-	if (flag == FLAG_COUNT && is_setting(argv[0], len)) {
-		flags->settings[flags->setting_count++] = argv[0];
-		return 1;
+	if (setting) {
+		used += !value && followed && setting->type != SETTING_BOOL;
+		for (int i = 0; i < used; i++)
+			flags->settings[flags->setting_count++] = argv[i];
+		return used;
 	}
 	if (flag == FLAG_COUNT)
 		*code = unknown(argv[0], len, err);

@@ -110,6 +110,30 @@ static enum err_code make_envelope(struct run_input *input, struct span head, st
 	return input->envelope.failed ? err_set(err, ERR_NOMEM, "no memory") : ERR_OK;
 }
 
+static bool begins_object(struct span line)
+{
+	struct span text = scan_trim(line);
+
+	return text.len > 0 && text.ptr[0] == '{';
+}
+
+/* What people hand over instead of a document or lines of items. */
+static enum err_code refuse_other(struct span line, struct err *err)
+{
+	struct span text = scan_trim(line);
+
+	if (text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0)
+		return err_set(err, ERR_INVALID, "begins with a byte order mark: remove it");
+	if (text.len > 0 && text.ptr[0] == '[')
+		return err_set(err, ERR_INVALID,
+			"holds a list, not a batch: write {\"items\": [...]}, or one item a line "
+			"(jq -c '.[]' makes lines of a list)");
+	return err_set(err, ERR_INVALID,
+		"begins with neither a batch document nor an item: an item is an object such as "
+		"{\"url\": \"https://example.com/\"}, one a line (jq -Rc '{url: .}' makes items of "
+		"plain URLs)");
+}
+
 static enum err_code read_document(struct run_input *input, size_t max, struct err *err)
 {
 	struct span text;
@@ -136,7 +160,8 @@ static enum err_code read_defaults(struct run_input *input, const char *defaults
 
 	if (!scan_check(text, input->depth_max, &error)) {
 		scan_position(text, error.offset, &line, &column);
-		return err_set(err, ERR_INVALID, "--defaults: line %zu, column %zu: %s", line,
+		return err_set(err, ERR_INVALID,
+			"--defaults: line %zu, column %zu: %s (@FILE reads them from a file)", line,
 			column, error.what);
 	}
 	buf_adds(&input->envelope, "{\"items\":[],\"defaults\":");
@@ -206,6 +231,8 @@ enum err_code run_input_begin(struct run_input *input, const struct run_input_li
 		lines_begin(input, input->lines.offset + (off_t)input->lines.begin, limits->line);
 		return make_envelope(input, scan_trim(line.text), err);
 	}
+	if (kind == RUN_INPUT_DOCUMENT && !begins_object(line.text))
+		return refuse_other(line.text, err);
 	run_lines_back(&input->lines, &line);
 	if (kind == RUN_INPUT_DOCUMENT)
 		return read_document(input, limits->document, err);

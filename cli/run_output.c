@@ -98,6 +98,7 @@ enum err_code run_output_open(
 {
 	struct stat about;
 	int fd = -1;
+	bool created = access(path, F_OK) != 0;
 	enum err_code code = open_locked(path, resume, &fd, err);
 
 	if (code != ERR_OK)
@@ -105,6 +106,7 @@ enum err_code run_output_open(
 	output->path = real_path(path);
 	output->fd = fd;
 	output->regular = is_regular(fd);
+	output->created = created;
 	if (!output->path)
 		return err_set(err, ERR_NOMEM, "no memory");
 	if (resume && !output->regular)

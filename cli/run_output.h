@@ -9,7 +9,7 @@
 struct run_output {
 	int fd;
 	char *path; /* NULL: standard output */
-	bool regular;
+	bool regular, created;
 	struct buf pending; /* lines; up to `written` they are out */
 	size_t written;
 };

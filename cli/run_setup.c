@@ -1,6 +1,7 @@
 /* run_setup.c - everything a run needs before its first call: checked, read, opened. */
 #include "cli/run_setup.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,12 +44,20 @@ static bool read_defaults(const char *flag, struct buf *room, const char **ret_t
 	file = fopen(flag + 1, "re");
 	if (!file)
 		return false;
-	while ((got = fread(part, 1, sizeof part, file)) > 0)
+	while ((got = fread(part, 1, sizeof part, file)) > 0 && !room->failed)
 		buf_add(room, part, got);
 	*ret_text = room->ptr ? room->ptr : "";
+	if (room->failed)
+		errno = EFBIG;
 	got = (size_t)ferror(file);
 	fclose(file);
 	return got == 0 && !room->failed;
+}
+
+static int refuse_defaults(const char *flag)
+{
+	fprintf(stderr, "batchgate run: --defaults: %s: %s\n", flag + 1, strerror(errno));
+	return EXIT_USAGE;
 }
 
 static int open_input(struct run *run)
@@ -69,7 +78,7 @@ static int open_input(struct run *run)
 	}
 	buf_init(&room, run->config->limits.max_body);
 	if (!read_defaults(run->flags.defaults, &room, &defaults))
-		status = refuse("--defaults: the file cannot be read");
+		status = refuse_defaults(run->flags.defaults);
 	else if (run_input_begin(&run->input, &limits, defaults, &err) != ERR_OK)
 		status = refuse_input(run, &err);
 	buf_free(&room);
@@ -219,6 +228,8 @@ static int open_output(struct run *run, bool bar)
 			run->journal.path, path);
 		return EXIT_USAGE;
 	}
+	if (run->flags.resume && run->output.created && !run->flags.quiet)
+		fprintf(stderr, "batchgate run: %s is new: beginning with the first item\n", path);
 	if (run->flags.resume) {
 		code = run_resume_load(&run->output, &run->seen, &resume, &err);
 		if (code == ERR_OK)

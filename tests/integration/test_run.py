@@ -127,7 +127,8 @@ class Run(unittest.TestCase):
                 (json.dumps({"items": [good], "options": {"concurrency": 0}}), r"d.json: /options/concurrency: "),
                 (json.dumps({"items": [{"id": 1, **good}, {"id": 1, **good}]}), r"d.json: /items/1/id: "),
                 (json.dumps({"items": [good, {}], "options": {"strict": True}}), r"d.json: /items/1/url: "),
-                ("[1]", r"d.json: .*must be an object"), ("nonsense\n{}\n", r"d.json: line 1, column 2: "),
+                ("[1]", r"d.json: holds a list.*jq -c '\.\[\]'"), ("http://a/\nhttp://b/\n", r"d.json: .*an item is an object"),
+                ('"http://a/"\n', r"d.json: .*an item is an object"), ("\ufeff{}\n", r"d.json: begins with a byte order mark"),
                 ("", r"d.json: empty"), (" \n\n", r"d.json: empty"),
                 ('{"items": []}\n{"url": "x"}\n', r"d.json: line 2, column 1: ")]:
             with self.subTest(text):
@@ -166,7 +167,7 @@ class Run(unittest.TestCase):
             code, results, err = self.call(stdin=head + b"\n" + item + b"\n")
             self.assertEqual((code, results), (2, []), err)
             self.assertIn(what, err)
-        for defaults, what in [("{", "--defaults: line 1"), ('{"id": 1}', "/defaults/id"), ("@/nowhere", "cannot be read"),
+        for defaults, what in [("{", "--defaults: line 1"), ('{"id": 1}', "/defaults/id"), ("@/nowhere", "/nowhere: No such file"), ("def.json", "@FILE"),
                                ("5", "must be an object")]:
             code, results, err = self.call("--defaults", defaults, stdin=item)
             self.assertEqual((code, results), (2, []), err)
@@ -439,11 +440,23 @@ class Run(unittest.TestCase):
         self.assertLess(len(results), 12)
         self.assertIn(3, [r["index"] for r in results])
         self.assertFalse([r for r in results if (r["error"] or {}).get("code") == "cancelled"])
-        self.assertRegex(err, r"; %d not run\n" % (200 - len(results)))
+        self.assertRegex(err, r"; %d not run \(--resume runs what is missing\)\n" % (200 - len(results)))
         bad = head + "\n" + json.dumps(items[0]) + "\nnonsense\n" + "".join(json.dumps(i) + "\n" for i in items[4:])
         code, results, err = self.call(stdin=bad.encode())
         self.assertEqual(code, 1, err)
         self.assertLess(len(results), 5)
+
+    def test_a_minus_is_standard_output_and_settings_take_their_value_behind_them(self):
+        item = json.dumps({"url": self.fault.url()}).encode()
+        code, results, err = self.call("--output", "-", "--pool-threads", "1", "--targets-allow-private", "-", stdin=item)
+        self.assertEqual((code, [r["success"] for r in results]), (0, [True]), err)
+        self.assertFalse(os.path.exists("-"))
+
+    def test_a_resume_without_an_output_says_that_it_begins(self):
+        path = os.path.join(self.folder, "mistyped.ndjson")
+        code, _, err = self.call("--resume", path, stdin=json.dumps({"url": self.fault.url()}).encode())
+        self.assertEqual(code, 0, err)
+        self.assertIn("mistyped.ndjson is new: beginning with the first item", err)
 
     def test_the_first_ctrl_c_drains_and_the_second_aborts(self):
         for number, code in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
@@ -459,6 +472,7 @@ class Run(unittest.TestCase):
             self.assertEqual((len(results), {r["success"] for r in results}), (4, {True}))
             self.assertEqual(self.fault.hits("/sleep"), 4)
             self.assertIn("; 36 not run", err)
+            self.assertIn("stopping: the calls that have begun finish", err)
             self.assertFalse(os.path.exists(out + ".inflight"))
         self.fault.reset()
         items = [{"id": 0, "url": self.fault.url("/stall")}, {"id": 1, "method": "POST", "url": self.fault.url("/stall")}]
