@@ -61,6 +61,7 @@ static enum err_code load_lines(const struct run_journal *journal, struct run_li
 	struct run_seen *seen, struct err *err)
 {
 	struct run_line line;
+	struct err why;
 	size_t index;
 
 	for (;;) {
@@ -70,9 +71,9 @@ static enum err_code load_lines(const struct run_journal *journal, struct run_li
 		if (got == RUN_LINES_END || (got == RUN_LINES_LINE && line.torn))
 			return ERR_OK;
 		if (got == RUN_LINES_MORE) {
-			code = run_lines_fill(lines, err);
+			code = run_lines_fill(lines, &why);
 			if (code != ERR_OK && code != ERR_BUSY)
-				return fail(journal, err ? err->detail : "cannot be read", err);
+				return fail(journal, why.detail, err);
 			continue;
 		}
 		if (line.too_long || !read_index(line.text, &index) || index >= RUN_SEEN_MAX)
