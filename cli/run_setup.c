@@ -55,8 +55,9 @@ static enum err_code read_defaults(
 	if (ferror(file))
 		code = err_set(err, ERR_IO, "--defaults: %.300s: %s", flag + 1, strerror(errno));
 	else if (room->failed)
-		code = err_set(err, ERR_LIMIT, "--defaults: %.300s: larger than %zu bytes (limits.max_body)",
-			flag + 1, room->max);
+		code = err_set(err, ERR_LIMIT,
+			"--defaults: %.300s: larger than %zu bytes (limits.max_body)", flag + 1,
+			room->max);
 	fclose(file);
 	return code;
 }
@@ -270,11 +271,11 @@ static void wake(void *self)
 	run_signals_wake(run->wake);
 }
 
-static void starting(void *self, size_t index)
+static bool starting(void *self, size_t index)
 {
 	struct run *run = self;
 
-	run_journal_note(&run->journal, index);
+	return run_journal_note(&run->journal, index);
 }
 
 static enum err_code start_feed(struct run *run)
