@@ -243,7 +243,7 @@ static int open_output(struct run *run, bool bar)
 		return EXIT_USAGE;
 	}
 	if (run->flags.resume) {
-		code = run_resume_load(&run->output, &run->seen, &resume, &err);
+		code = run_resume_load(&run->output, run->budget.limit, &run->seen, &resume, &err);
 		if (code == ERR_OK)
 			code = run_journal_load(&run->journal, &run->seen, &err);
 		if (code != ERR_OK)

@@ -569,6 +569,18 @@ class Run(unittest.TestCase):
             self.assertEqual(code, 0, err)
             self.assert_results(lines_of(self.read(self.path("mine"))), 2)
 
+    def test_what_is_no_file_of_results_is_refused_at_once(self):
+        path = self.lines(self.items(1))
+        os.mkfifo(self.path("pipe"))
+        with open(self.path("sparse"), "wb") as sparse:
+            sparse.truncate(1 << 30)
+        for name, what in [("pipe", "no file that can be resumed"), (".", "no file that can be resumed"),
+                           ("sparse", "line 1 is longer than")]:
+            code, _, err = self.call(path, "--resume", self.path(name), "--limits-memory=64MiB")
+            self.assertEqual((code, what in err), (2, True), err)
+        self.assertEqual(os.path.getsize(self.path("sparse")), 1 << 30)
+        self.assertEqual(self.fault.hits(), 0)
+
     def test_an_input_is_not_its_own_output(self):
         path = self.lines(self.items(2000))
         before = self.read(path)
