@@ -14,7 +14,7 @@ enum {
 	SPARE = 64          /* beyond two for each call in flight, so that the pool never idles */
 };
 
-static void starting(struct call *call);
+static bool starting(struct call *call);
 
 const struct call_ops feed_call_ops = {.done = feed_end_call, .starting = starting};
 
@@ -223,14 +223,14 @@ void feed_end_call(struct call *call)
 	feed_hand_over(slot);
 }
 
-static void starting(struct call *call)
+static bool starting(struct call *call)
 {
 	const struct item *item = (const struct item *)(const void *)call;
 	const struct feed_slot *slot = item->owner;
 	const struct feed_options *options = &slot->feed->options;
 
-	if (options->starting && !call->request.repeatable)
-		options->starting(options->self, slot->index);
+	return !options->starting || call->request.repeatable ||
+	       options->starting(options->self, slot->index);
 }
 
 static void collect_locked(struct feed *feed, struct list_node *ret_list) REQUIRES(feed->lock)

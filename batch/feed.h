@@ -22,10 +22,11 @@ struct feed_options {
 	bool hint_flags;              /* a blocked item's message names the flag that opens it */
 	/* What follows is called with no lock held, by any thread; `self` outlives the pool.
 	 * ready: results wait where none did. starting: the item's call may not be repeated, and is
-	 * about to be sent for the first time. NULL: nobody asks. */
+	 * about to be sent for the first time; false: it is not, and comes back unrun. NULL: nobody
+	 * asks. */
 	void *self;
 	void (*ready)(void *self);
-	void (*starting)(void *self, size_t index);
+	bool (*starting)(void *self, size_t index);
 };
 
 struct feed_item {

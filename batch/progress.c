@@ -81,22 +81,35 @@ void progress_add_json(struct buf *out, const struct progress *progress)
 		buf_adds(out, ",\"items_per_second\":null}");
 }
 
+/* The bytes of a character that would steer a terminal, or turn the text behind it; 0: none. */
+static size_t steers(const char *text, size_t len)
+{
+	unsigned char c[3] = {0};
+
+	memcpy(c, text, len < sizeof c ? len : sizeof c);
+	if (c[0] < 0x20 || c[0] == 0x7F)
+		return 1;
+	if ((c[0] == 0xC2 && c[1] >= 0x80 && c[1] < 0xA0) || /* C1, U+0080 to U+009F */
+		(c[0] == 0xD8 && c[1] == 0x9C))              /* U+061C */
+		return 2;
+	if (c[0] != 0xE2)
+		return 0;
+	if (c[1] == 0x80) /* U+200E, U+200F, U+2028 to U+202E */
+		return c[2] == 0x8E || c[2] == 0x8F || (c[2] >= 0xA8 && c[2] <= 0xAE) ? 3 : 0;
+	return c[1] == 0x81 && c[2] >= 0xA6 && c[2] <= 0xA9 ? 3 : 0; /* U+2066 to U+2069 */
+}
+
 size_t progress_add_text(struct buf *out, struct span text)
 {
 	size_t columns = 0;
 
 	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.ptr[i];
-		unsigned char after = i + 1 < text.len ? (unsigned char)text.ptr[i + 1] : 0;
+		size_t steering = steers(text.ptr + i, text.len - i);
 
-		columns += (c & 0xC0) != 0x80;
-		if (c == 0xC2 && after >= 0x80 &&
-			after < 0xA0) { /* C1 controls, U+0080 to U+009F */
-			buf_add_char(out, '?');
-			i++;
-		} else {
-			buf_add_char(out, c < 0x20 || c == 0x7F ? '?' : (char)c);
-		}
+		columns += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
+		buf_add_char(out, steering ? '?' : text.ptr[i]);
+		if (steering)
+			i += steering - 1;
 	}
 	return columns;
 }

@@ -323,7 +323,7 @@ static void wait_for_news(struct loop *loop, uint64_t until_us)
 		return;
 	if (fds[1].revents)
 		fill(loop);
-	if (fds[2].revents & POLLERR) { /* a pipe that nobody reads any more */
+	if (fds[2].revents & (POLLERR | POLLHUP)) { /* a pipe, a socket: nobody reads any more */
 		loop->gone = true;
 		abort_all(loop);
 	}

@@ -5,22 +5,31 @@
 #include <string.h>
 
 #include "batch/batch.h"
+#include "batch/progress.h"
 #include "common/mem.h"
 
-enum { EXIT_USAGE = 2, EXIT_FAILED = 3 };
+enum { EXIT_USAGE = 2, EXIT_FAILED = 3, SHOWN_MAX_BYTES = 64 << 10 };
+
+/* Names in it are the document's own. */
+static void tell_error(const struct run_input *input, const struct problem_error *error)
+{
+	struct buf text;
+
+	buf_init(&text, SHOWN_MAX_BYTES);
+	if (error->line)
+		buf_addf(&text, "line %zu, column %zu: ", error->line + input->skipped_lines,
+			error->column);
+	else if (progress_add_text(&text, span_of(error->pointer)) > 0)
+		buf_adds(&text, ": ");
+	progress_add_text(&text, span_of(error->detail));
+	fprintf(stderr, "%s: %s\n", input->name, text.ptr ? text.ptr : "");
+	buf_free(&text);
+}
 
 static int tell(const struct run_input *input, const struct problem *problem)
 {
-	for (size_t i = 0; i < problem->error_count; i++) {
-		const struct problem_error *error = &problem->errors[i];
-
-		if (error->line)
-			fprintf(stderr, "%s: line %zu, column %zu: %s\n", input->name,
-				error->line + input->skipped_lines, error->column, error->detail);
-		else
-			fprintf(stderr, "%s: %s%s%s\n", input->name, error->pointer,
-				error->pointer[0] ? ": " : "", error->detail);
-	}
+	for (size_t i = 0; i < problem->error_count; i++)
+		tell_error(input, &problem->errors[i]);
 	if (problem->error_count == 0)
 		fprintf(stderr, "%s: %s\n", input->name, problem->detail);
 	if (problem->more)

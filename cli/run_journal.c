@@ -61,6 +61,7 @@ static enum err_code load_lines(const struct run_journal *journal, struct run_li
 	struct run_seen *seen, struct err *err)
 {
 	struct run_line line;
+	struct err why;
 	size_t index;
 
 	for (;;) {
@@ -70,9 +71,9 @@ static enum err_code load_lines(const struct run_journal *journal, struct run_li
 		if (got == RUN_LINES_END || (got == RUN_LINES_LINE && line.torn))
 			return ERR_OK;
 		if (got == RUN_LINES_MORE) {
-			code = run_lines_fill(lines, err);
+			code = run_lines_fill(lines, &why);
 			if (code != ERR_OK && code != ERR_BUSY)
-				return fail(journal, err ? err->detail : "cannot be read", err);
+				return fail(journal, why.detail, err);
 			continue;
 		}
 		if (line.too_long || !read_index(line.text, &index) || index >= RUN_SEEN_MAX)
@@ -104,7 +105,12 @@ static bool put(int fd, size_t index)
 	char line[LINE_MAX_BYTES];
 	int len = snprintf(line, sizeof line, "%zu\n", index);
 
-	return write(fd, line, (size_t)len) == (ssize_t)len;
+	ssize_t done = write(fd, line, (size_t)len);
+
+	if (done >= 0 && done < len)
+		errno = ENOSPC; /* what else ends a line of a file early; the next write would say
+				 */
+	return done == len;
 }
 
 /* Beside it first: a run that is killed meanwhile must not find less. */
@@ -142,12 +148,17 @@ enum err_code run_journal_begin(
 	return rewrite(journal, seen, err);
 }
 
-void run_journal_note(struct run_journal *journal, size_t index)
+bool run_journal_note(struct run_journal *journal, size_t index)
 {
 	int none = 0;
 
-	if (!put(journal->fd, index))
-		atomic_compare_exchange_strong(&journal->failed, &none, errno ? errno : EIO);
+	/* Nothing may stand behind half a line. */
+	if (atomic_load(&journal->failed))
+		return false;
+	if (put(journal->fd, index))
+		return true;
+	atomic_compare_exchange_strong(&journal->failed, &none, errno);
+	return false;
 }
 
 enum err_code run_journal_end(

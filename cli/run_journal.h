@@ -24,7 +24,8 @@ enum err_code run_journal_load(
 /* Opens it, holding what is lost and nothing else. */
 enum err_code run_journal_begin(
 	struct run_journal *journal, const struct run_seen *seen, struct err *err) MUST_CHECK;
-void run_journal_note(struct run_journal *journal, size_t index); /* any thread */
+/* Any thread. False: it could not be written, nor will any after it (`failed`). */
+bool run_journal_note(struct run_journal *journal, size_t index) MUST_CHECK;
 /* Everything that was begun has its result: what stays is what is lost still, or no file. */
 enum err_code run_journal_end(
 	struct run_journal *journal, const struct run_seen *seen, struct err *err) MUST_CHECK;

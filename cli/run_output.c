@@ -60,6 +60,8 @@ static enum err_code open_locked(const char *path, bool resume, int *ret_fd, str
 	bool special = stat(path, &about) == 0 && !S_ISREG(about.st_mode);
 	int access = special ? O_WRONLY : O_RDWR | O_CREAT;
 
+	if (special && resume)
+		return refuse(err, ERR_INVALID, path, "is no file that can be resumed");
 	for (int i = 0; i < TRIES; i++) {
 		int fd = open(path, access | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
 		int failed;
@@ -109,8 +111,6 @@ enum err_code run_output_open(
 	output->created = created;
 	if (!output->path)
 		return err_set(err, ERR_NOMEM, "no memory");
-	if (resume && !output->regular)
-		return refuse(err, ERR_INVALID, path, "is no file that can be resumed");
 	if (!resume && output->regular && fstat(fd, &about) == 0 && about.st_size > 0)
 		return refuse(err, ERR_INVALID, path,
 			"is there and not empty: results are never overwritten; go on with it with "

@@ -53,6 +53,22 @@ static enum err_code note(const struct run_output *output, const struct run_line
 	}
 }
 
+/* What a killed run leaves of its first line. */
+static bool begins_result(const struct run_line *line)
+{
+	static const char head[] = "{\"index\":";
+	size_t len = line->text.len < sizeof head - 1 ? line->text.len : sizeof head - 1;
+
+	return line->torn && memcmp(line->text.ptr, head, len) == 0;
+}
+
+static enum err_code foreign(const struct run_output *output, size_t line, struct err *err)
+{
+	return err_set(err, ERR_INVALID,
+		"%.300s: line %zu is no result of batchgate: not a file to go on with",
+		output->path, line);
+}
+
 static enum err_code load(const struct run_output *output, struct run_lines *lines,
 	struct run_seen *seen, struct run_resume *resume, struct err *err)
 {
@@ -65,11 +81,14 @@ static enum err_code load(const struct run_output *output, struct run_lines *lin
 		if (!line.torn && !line.too_long && run_lines_blank(line.text))
 			continue;
 		if (bad)
-			return err_set(err, ERR_INVALID,
-				"%.300s: line %zu is no result of batchgate: not a file to go on "
-				"with",
-				output->path, bad);
+			return foreign(output, bad, err);
 		if (!read_result(&line, &glance)) {
+			if (line.too_long)
+				return err_set(err, ERR_INVALID,
+					"%.300s: line %zu is longer than %zu bytes (limits.memory)",
+					output->path, line.number, lines->max);
+			if (seen->count == 0 && !begins_result(&line))
+				return foreign(output, line.number, err);
 			bad = line.number;
 			resume->whole = line.offset;
 			continue;
@@ -82,7 +101,7 @@ static enum err_code load(const struct run_output *output, struct run_lines *lin
 	return code;
 }
 
-enum err_code run_resume_load(struct run_output *output, struct run_seen *seen,
+enum err_code run_resume_load(struct run_output *output, size_t line_max, struct run_seen *seen,
 	struct run_resume *ret_resume, struct err *err)
 {
 	struct run_lines lines;
@@ -91,7 +110,7 @@ enum err_code run_resume_load(struct run_output *output, struct run_seen *seen,
 	*ret_resume = (struct run_resume){0};
 	if (lseek(output->fd, 0, SEEK_SET) != 0)
 		return err_set(err, ERR_IO, "%.300s: %s", output->path, strerror(errno));
-	run_lines_init(&lines, output->fd, SIZE_MAX / 2);
+	run_lines_init(&lines, output->fd, line_max);
 	code = load(output, &lines, seen, ret_resume, err);
 	run_lines_free(&lines);
 	return code;

@@ -10,9 +10,9 @@ struct run_resume {
 	bool unfinished; /* the last result is whole but for its line break */
 };
 
-/* Reads all results; changes nothing. ERR_INVALID: it is not a file of results; `err` names the
- * line. */
-enum err_code run_resume_load(struct run_output *output, struct run_seen *seen,
+/* Reads all results, of which none is larger than `line_max`; changes nothing. ERR_INVALID: it is
+ * not a file of results; `err` names the line. */
+enum err_code run_resume_load(struct run_output *output, size_t line_max, struct run_seen *seen,
 	struct run_resume *ret_resume, struct err *err) MUST_CHECK;
 /* Cuts off what is torn. */
 enum err_code run_resume_repair(

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "batch/item.h"
@@ -32,32 +33,33 @@ static int refuse_input(const struct run *run, const struct err *err)
 /* ---- the input ---- */
 
 /* The text of --defaults, or NULL where there is none; `room` holds a file's. */
-static bool read_defaults(const char *flag, struct buf *room, const char **ret_text)
+static enum err_code read_defaults(
+	const char *flag, struct buf *room, const char **ret_text, struct err *err)
 {
 	FILE *file;
 	char part[4096];
-	size_t got;
+	size_t got = 1;
+	enum err_code code = ERR_OK;
 
 	*ret_text = flag;
 	if (!flag || flag[0] != '@')
-		return true;
+		return ERR_OK;
 	file = fopen(flag + 1, "re");
 	if (!file)
-		return false;
-	while ((got = fread(part, 1, sizeof part, file)) > 0 && !room->failed)
+		return err_set(err, ERR_IO, "--defaults: %.300s: %s", flag + 1, strerror(errno));
+	while (got > 0 && !room->failed) {
+		got = fread(part, 1, sizeof part, file);
 		buf_add(room, part, got);
+	}
 	*ret_text = room->ptr ? room->ptr : "";
-	if (room->failed)
-		errno = EFBIG;
-	got = (size_t)ferror(file);
+	if (ferror(file))
+		code = err_set(err, ERR_IO, "--defaults: %.300s: %s", flag + 1, strerror(errno));
+	else if (room->failed)
+		code = err_set(err, ERR_LIMIT,
+			"--defaults: %.300s: larger than %zu bytes (limits.max_body)", flag + 1,
+			room->max);
 	fclose(file);
-	return got == 0 && !room->failed;
-}
-
-static int refuse_defaults(const char *flag)
-{
-	fprintf(stderr, "batchgate run: --defaults: %s: %s\n", flag + 1, strerror(errno));
-	return EXIT_USAGE;
+	return code;
 }
 
 static int open_input(struct run *run)
@@ -77,8 +79,8 @@ static int open_input(struct run *run)
 		return EXIT_USAGE;
 	}
 	buf_init(&room, run->config->limits.max_body);
-	if (!read_defaults(run->flags.defaults, &room, &defaults))
-		status = refuse_defaults(run->flags.defaults);
+	if (read_defaults(run->flags.defaults, &room, &defaults, &err) != ERR_OK)
+		status = refuse(err.detail);
 	else if (run_input_begin(&run->input, &limits, defaults, &err) != ERR_OK)
 		status = refuse_input(run, &err);
 	buf_free(&room);
@@ -204,6 +206,16 @@ static int tell(enum err_code code, const struct err *err)
 	return code == ERR_INVALID ? EXIT_USAGE : EXIT_FAILED;
 }
 
+/* What is written would be read, and called, for ever. */
+static bool feeds_itself(const struct run *run)
+{
+	struct stat in, out;
+
+	return run->input.regular && run->output.regular && fstat(run->input.fd, &in) == 0 &&
+	       fstat(run->output.fd, &out) == 0 && in.st_dev == out.st_dev &&
+	       in.st_ino == out.st_ino;
+}
+
 /* All that may be refused comes before the first byte that is changed. */
 static int open_output(struct run *run, bool bar)
 {
@@ -213,6 +225,8 @@ static int open_output(struct run *run, bool bar)
 	enum err_code code;
 	int status;
 
+	if (!path && feeds_itself(run))
+		return refuse("the input is the output too");
 	if (!path)
 		return look_ahead(run, bar || run->envelope.options.stop_on_error);
 	code = run_output_open(&run->output, path, run->flags.resume != NULL, &err);
@@ -231,7 +245,7 @@ static int open_output(struct run *run, bool bar)
 	if (run->flags.resume && run->output.created && !run->flags.quiet)
 		fprintf(stderr, "batchgate run: %s is new: beginning with the first item\n", path);
 	if (run->flags.resume) {
-		code = run_resume_load(&run->output, &run->seen, &resume, &err);
+		code = run_resume_load(&run->output, run->budget.limit, &run->seen, &resume, &err);
 		if (code == ERR_OK)
 			code = run_journal_load(&run->journal, &run->seen, &err);
 		if (code != ERR_OK)
@@ -259,11 +273,11 @@ static void wake(void *self)
 	run_signals_wake(run->wake);
 }
 
-static void starting(void *self, size_t index)
+static bool starting(void *self, size_t index)
 {
 	struct run *run = self;
 
-	run_journal_note(&run->journal, index);
+	return run_journal_note(&run->journal, index);
 }
 
 static enum err_code start_feed(struct run *run)

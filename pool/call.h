@@ -87,8 +87,9 @@ struct outcome {
 struct call;
 struct call_ops {
 	void (*done)(struct call *call);
-	void (*starting)(struct call *call); /* NULL: nobody asks. Just before the first attempt, on
-						the worker, with no lock held */
+	/* NULL: nobody asks. Just before the first attempt, on the worker, with no lock held.
+	 * False: it must not be made, and ends as cancelled. */
+	bool (*starting)(struct call *call);
 };
 
 /* Why a call ended without (another) attempt; pool/sched says it, call_end makes the outcome of it.

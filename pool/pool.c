@@ -338,7 +338,6 @@ enum err_code pool_submit(
 	}
 }
 
-/* `group` NULL: all of them. */
 static void window_locked(struct pool *pool, struct pool_group *group, uint64_t end,
 	struct wake_plan *plan) REQUIRES(pool->lock)
 {
@@ -357,6 +356,7 @@ void pool_group_window(struct pool_group *group, uint64_t end)
 	carry_out(pool, &plan);
 }
 
+/* `group` NULL: all of them. */
 static void cancel_locked(struct pool *pool, struct pool_group *group, enum pool_cancel why,
 	struct wake_plan *plan) REQUIRES(pool->lock)
 {

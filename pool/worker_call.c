@@ -371,25 +371,41 @@ static void prepare(struct worker *worker, struct call *call)
 	metrics_add(METRIC_ATTEMPTS, 1);
 }
 
+static bool may_start(struct call *call)
+{
+	return !call->ops->starting || call->outcome.attempts > 0 || call->hops > 0 ||
+	       call->ops->starting(call);
+}
+
+/* No attempt is made of it. */
+static void turn_back(
+	struct worker *worker, struct call *call, enum item_code code, enum item_reason reason)
+{
+	prepare(worker, call);
+	call->outcome.attempts -= call->hops == 0;
+	call_fail(call, code, reason, true,
+		code == ITEM_CANCELLED ? "the call to %s was stopped"
+				       : "the server has no memory for the call to %s now",
+		call_url(call)->host);
+	call->outcome.duration_us = worker->now_us - call->started_us;
+	forget_hops(call);
+	list_push_back(&worker->back, &call->sched.link);
+}
+
 void worker_call_start(struct worker *worker, struct call *call)
 {
 	struct transfer *transfer = transport_get(worker->transport);
 	const struct url *url = call_url(call);
+	bool room =
+		transfer && heap_reserve(&worker->timers, worker->under_way_count + 1) == ERR_OK;
 
-	if (!transfer || heap_reserve(&worker->timers, worker->under_way_count + 1) != ERR_OK) {
+	if (!room || !may_start(call)) {
 		if (transfer)
 			transport_put(worker->transport, transfer);
-		prepare(worker, call);
-		call->outcome.attempts -= call->hops == 0;
-		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
-			"the server has no memory for the call to %s now", url->host);
-		call->outcome.duration_us = worker->now_us - call->started_us;
-		forget_hops(call);
-		list_push_back(&worker->back, &call->sched.link);
+		turn_back(worker, call, room ? ITEM_CANCELLED : ITEM_OVERLOADED,
+			room ? REASON_DRAIN : REASON_NONE);
 		return;
 	}
-	if (call->ops->starting && call->outcome.attempts == 0 && call->hops == 0)
-		call->ops->starting(call);
 	prepare(worker, call);
 	transfer->call = call;
 	transfer->owner = worker;

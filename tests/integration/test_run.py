@@ -9,6 +9,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -135,6 +136,10 @@ class Run(unittest.TestCase):
                 code, results, err = self.call(self.write("d.json", text))
                 self.assertEqual((code, results), (2, []), err)
                 self.assertRegex(err, what)
+        document = json.dumps({"items": [{"url": self.fault.url(), "\x1b[2J\u202e\x9b": 1}], "options": {"strict": True}})
+        _, _, err = self.call(self.write("d.json", document))
+        self.assertIn("/items/0/?[2J??: ", err)
+        self.assertNotRegex(err, "[\x1b\x80-\x9f\u202e]")
         self.assertEqual(self.fault.hits(), 0)
 
     def test_lines_with_a_head_lines_without_one_and_lines_with_defaults(self):
@@ -167,7 +172,8 @@ class Run(unittest.TestCase):
             code, results, err = self.call(stdin=head + b"\n" + item + b"\n")
             self.assertEqual((code, results), (2, []), err)
             self.assertIn(what, err)
-        for defaults, what in [("{", "--defaults: line 1"), ('{"id": 1}', "/defaults/id"), ("@/nowhere", "/nowhere: No such file"), ("def.json", "@FILE"),
+        for defaults, what in [("{", "--defaults: line 1"), ('{"id": 1}', "/defaults/id"), ("@/nowhere", "--defaults: /nowhere: No such file"),
+                               ("def.json", "@FILE"),
                                ("5", "must be an object")]:
             code, results, err = self.call("--defaults", defaults, stdin=item)
             self.assertEqual((code, results), (2, []), err)
@@ -301,7 +307,9 @@ class Run(unittest.TestCase):
                            (("--quiet=yes",), "takes no value"), (("--output",), "needs a value"), (("other",), "two inputs"),
                            (("--resume=a", "--output=b"), "two files"), (("--pool-thread=1",), "did you mean --pool-threads?"),
                            (("--pool-threads=x",), "not a whole number"), (("--targets-allow=q q",), "targets-allow"),
-                           (("--config=/nowhere",), "/nowhere")]:
+                           (("--config=/nowhere",), "/nowhere"),
+                           (("--defaults=@/nowhere",), "/nowhere: No such file"), (("--defaults=@/",), "Is a directory"),
+                           (("--defaults=@/dev/zero",), "larger than")]:
             with self.subTest(args):
                 code, results, err = self.call(path, *args)
                 self.assertEqual((code, results), (2, []), err)
@@ -390,6 +398,12 @@ class Run(unittest.TestCase):
         world.wait_for("the call", lambda: self.fault.hits("/stall"))
         child.stdout.close()
         child.stdout = None
+        self.assertEqual(self.finish(child)[0], 141)
+        ours, theirs = socket.socketpair()
+        child = self.start(self.lines([{"url": self.fault.url("/stall")}]), stdout=theirs)
+        theirs.close()
+        world.wait_for("the call", lambda: self.fault.hits("/stall") == 2)
+        ours.close()
         self.assertEqual(self.finish(child)[0], 141)
 
     def test_a_reader_that_stalls_holds_the_run_up_and_loses_nothing(self):
@@ -554,6 +568,49 @@ class Run(unittest.TestCase):
             self.assertEqual((code, self.read(self.path("bad"))), (2, text), err)
             self.assertRegex(err, what)
         self.assertEqual(self.fault.hits(), 0)
+
+    def test_a_file_without_a_result_is_not_cut_unless_it_is_the_beginning_of_one(self):
+        path = self.lines(self.items(2))
+        document = json.dumps({"items": self.items(1)})
+        for text in (document, document + "\n", '{"index":0}\n', "notes\n", "x"):
+            with self.subTest(text):
+                self.write("mine", text)
+                code, _, err = self.call(path, "--resume", self.path("mine"))
+                self.assertEqual((code, self.read(self.path("mine"))), (2, text.encode()), err)
+                self.assertIn("line 1 is no result", err)
+        self.assertEqual(self.fault.hits(), 0)
+        for text in ('{"ind', '{"index":1,"id":"i1","succ'):
+            code, _, err = self.call(path, "--resume", self.write("mine", text))
+            self.assertEqual(code, 0, err)
+            self.assert_results(lines_of(self.read(self.path("mine"))), 2)
+
+    def test_what_is_no_file_of_results_is_refused_at_once(self):
+        path = self.lines(self.items(1))
+        os.mkfifo(self.path("pipe"))
+        with open(self.path("sparse"), "wb") as sparse:
+            sparse.truncate(1 << 30)
+        for name, what in [("pipe", "no file that can be resumed"), (".", "no file that can be resumed"),
+                           ("sparse", "line 1 is longer than")]:
+            code, _, err = self.call(path, "--resume", self.path(name), "--limits-memory=64MiB")
+            self.assertEqual((code, what in err), (2, True), err)
+        self.assertEqual(os.path.getsize(self.path("sparse")), 1 << 30)
+        self.assertEqual(self.fault.hits(), 0)
+
+    def test_an_input_is_not_its_own_output(self):
+        path = self.lines(self.items(2000))
+        before = self.read(path)
+        with open(path, "ab") as appended:
+            code, _, err = self.finish(self.start(path, "--quiet", stdin=subprocess.DEVNULL, stdout=appended))
+        self.assertEqual((code, self.read(path)), (2, before), err)
+        self.assertIn("the output too", err)
+        self.assertEqual(self.fault.hits(), 0)
+
+    def test_a_journal_that_cannot_be_read_says_why(self):
+        path = self.lines(self.items(1))
+        os.mkdir(self.out + ".inflight")
+        code, _, err = self.call(path, "--resume", self.out)
+        self.assertEqual(code, 3)
+        self.assertEqual(err, "batchgate run: %s.inflight: cannot be read: Is a directory\n" % os.path.realpath(self.out))
 
     def test_a_piped_input_that_is_another_one_is_noticed_while_it_runs(self):
         path = self.lines(self.items(5))

@@ -32,6 +32,7 @@ class Counter(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.lock = threading.Lock()
         self.received = collections.Counter()
+        self.longest = 0.02
         self.thread = threading.Thread(target=self.serve_forever, daemon=True)
         self.thread.start()
 
@@ -68,7 +69,7 @@ class Handler(socketserver.StreamRequestHandler):
         item = int(head.split()[1][1:])
         with self.server.lock:
             self.server.received[item] += 1
-        time.sleep(random.random() * 0.02)
+        time.sleep(random.random() * self.server.longest)
         status = b"503 Service Unavailable" if item % 50 == 7 else b"200 OK"
         self.wfile.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
         return True
@@ -214,6 +215,19 @@ class Crash(unittest.TestCase):
             journal.write("garbage\n")
         code, err = self.finish()
         self.assertEqual((code, "is not what a run has written" in err), (2, True), err)
+
+    def test_a_call_that_cannot_be_noted_is_not_made(self):
+        """A full disk: 512 bytes hold neither the results nor the journal of what was begun."""
+        self.write_items(600)
+        self.upstream.longest = 20
+        full = subprocess.run(["/bin/sh", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh", world.BINARY, "run", self.input,
+                               "--output", self.out, "--concurrency=600", PRIVATE], capture_output=True,
+                              env=world.environment(), timeout=world.WAIT, check=False)
+        self.assertEqual((full.returncode, b": File too large\n" in full.stderr), (3, True), full.stderr)
+        self.assertEqual(os.path.getsize(self.out + ".inflight"), 512)
+        self.upstream.longest = 0.02
+        self.finish()
+        self.check(600)
 
     def test_what_is_lost_stays_lost_until_its_turn_comes(self):
         """A run that is stopped before it comes to a lost item leaves it noted."""

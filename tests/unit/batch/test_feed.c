@@ -18,10 +18,11 @@ static void on_ready(void *self)
 	ready++;
 }
 
-static void on_starting(void *self, size_t index)
+static bool on_starting(void *self, size_t index)
 {
 	(void)self;
 	started[started_count++] = index;
+	return index != 3;
 }
 
 static void open_with(const char *text)
@@ -210,13 +211,15 @@ START_TEST(only_calls_that_may_not_be_repeated_are_told_before_they_start)
 				 false),
 		ERR_OK);
 	feed_flush(feed);
-	for (size_t i = 0; i < 3; i++)
-		fakepool.calls[i]->ops->starting(fakepool.calls[i]);
-	ck_assert_uint_eq(started_count, 1);
+	ck_assert_int_eq(add_text(3, "{\"url\":\"http://e.com/\",\"body\":1}", false), ERR_OK);
+	feed_flush(feed);
+	for (size_t i = 0; i < 4; i++)
+		ck_assert(fakepool.calls[i]->ops->starting(fakepool.calls[i]) == (i != 3));
+	ck_assert_uint_eq(started_count, 2);
 	ck_assert_uint_eq(started[0], 1);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		answer(i, 200);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		take(i);
 	close_feed();
 }

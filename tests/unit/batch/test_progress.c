@@ -72,6 +72,12 @@ START_TEST(a_label_cannot_steer_a_terminal)
 {
 	ck_assert_str_eq(bar(some(PROGRESS_UNKNOWN, 1, 0), "a\x1b[2J\r\n\x7f\xc2\x9bü", 0),
 		"a?[2J????ü: 1 items [00:12, 3.71 items/s]");
+	buf_clear(&text);
+	ck_assert_uint_eq(
+		progress_add_text(&text,
+			SPAN("\u200e\u200f\u202a\u202e\u2066\u2069\u061c\u2028\u2013\u20ac!")),
+		11);
+	ck_assert_str_eq(text.ptr, "????????\u2013\u20ac!");
 }
 END_TEST
 
