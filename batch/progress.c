@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "batch/recap.h"
 #include "common/clock.h"
 
 #define SMOOTHING 0.3
@@ -81,39 +82,6 @@ void progress_add_json(struct buf *out, const struct progress *progress)
 		buf_adds(out, ",\"items_per_second\":null}");
 }
 
-/* The bytes of a character that would steer a terminal, or turn the text behind it; 0: none. */
-static size_t steers(const char *text, size_t len)
-{
-	unsigned char c[3] = {0};
-
-	memcpy(c, text, len < sizeof c ? len : sizeof c);
-	if (c[0] < 0x20 || c[0] == 0x7F)
-		return 1;
-	if ((c[0] == 0xC2 && c[1] >= 0x80 && c[1] < 0xA0) || /* C1, U+0080 to U+009F */
-		(c[0] == 0xD8 && c[1] == 0x9C))              /* U+061C */
-		return 2;
-	if (c[0] != 0xE2)
-		return 0;
-	if (c[1] == 0x80) /* U+200E, U+200F, U+2028 to U+202E */
-		return c[2] == 0x8E || c[2] == 0x8F || (c[2] >= 0xA8 && c[2] <= 0xAE) ? 3 : 0;
-	return c[1] == 0x81 && c[2] >= 0xA6 && c[2] <= 0xA9 ? 3 : 0; /* U+2066 to U+2069 */
-}
-
-size_t progress_add_text(struct buf *out, struct span text)
-{
-	size_t columns = 0;
-
-	for (size_t i = 0; i < text.len; i++) {
-		size_t steering = steers(text.ptr + i, text.len - i);
-
-		columns += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
-		buf_add_char(out, steering ? '?' : text.ptr[i]);
-		if (steering)
-			i += steering - 1;
-	}
-	return columns;
-}
-
 /* 00:12, 1:02:03; `?` where it is not known */
 static void add_time(struct buf *out, uint64_t us)
 {
@@ -182,7 +150,7 @@ size_t progress_add_bar(
 					: 100);
 		snprintf(count, sizeof count, " %zu/%zu ", done, progress->total);
 	}
-	used = progress_add_text(out, label) + strlen(head) + strlen(count) + figures.len;
+	used = recap_add_text(out, label) + strlen(head) + strlen(count) + figures.len;
 	buf_adds(out, head);
 	if (cells) {
 		if (columns)

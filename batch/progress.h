@@ -33,7 +33,4 @@ void progress_add_json(struct buf *out, const struct progress *progress);
  * columns it takes. */
 size_t progress_add_bar(
 	struct buf *out, const struct progress *progress, struct span label, size_t columns);
-/* Text for a terminal: characters that could steer it (controls) or turn what follows (bidi) become
- * `?`. Gives its columns (code points). */
-size_t progress_add_text(struct buf *out, struct span text);
 #endif

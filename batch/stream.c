@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "batch/document.h"
-#include "batch/glance.h"
 #include "batch/progress.h"
 #include "batch/ready.h"
+#include "batch/recap.h"
 #include "common/clock.h"
 
 enum {
@@ -105,43 +105,10 @@ static struct progress progress_of(struct stream *stream, uint64_t now_us)
 	return progress;
 }
 
-/* Gives the bytes that take no column. */
-static size_t add_string(struct buf *out, struct span string)
-{
-	struct buf text;
-	size_t start = out->len, columns = 0;
-
-	buf_init(&text, TEXT_MAX);
-	if (scan_string(string, &text) == ERR_OK && text.ptr)
-		columns = progress_add_text(out, (struct span){text.ptr, text.len});
-	out->failed |= text.failed;
-	buf_free(&text);
-	return out->len - start - columns;
-}
-
-/* [OK] id (0.26 s), [FAILED] id: message; in the place of the bar, whose end it covers. */
+/* In the place of the bar, whose end it covers. */
 static void add_item_line(struct stream *stream, struct buf *out, struct span result)
 {
-	size_t start = out->len, hidden = 0;
-	struct glance glance;
-
-	if (!glance_read(result, &glance))
-		return;
-	buf_adds(out, glance.success ? "[OK] " : "[FAILED] ");
-	if (scan_type(glance.id) == SCAN_NULL)
-		buf_addf(out, "#%llu", (unsigned long long)glance.index);
-	else if (scan_type(glance.id) == SCAN_STRING)
-		hidden += add_string(out, glance.id);
-	else
-		buf_add(out, glance.id.ptr, glance.id.len);
-	if (glance.success) {
-		buf_addf(out, " (%llu.%02u s)", (unsigned long long)(glance.duration_ms / 1000),
-			(unsigned)(glance.duration_ms % 1000 / 10));
-	} else {
-		buf_adds(out, ": ");
-		hidden += add_string(out, glance.message);
-	}
-	for (size_t columns = out->len - start - hidden; columns < stream->bar_columns; columns++)
+	for (size_t columns = recap_add_item(out, result); columns < stream->bar_columns; columns++)
 		buf_add_char(out, ' ');
 	buf_add_char(out, '\n');
 	stream->bar_columns = 0;
@@ -175,25 +142,13 @@ static void add_progress(struct stream *stream, struct buf *out, uint64_t now_us
 	buf_adds(out, stream->shape == STREAM_SSE ? "\n\n" : "}\n");
 }
 
-/* 100 items: 98 succeeded, 2 failed (2 timeout), 12.40 s */
-static void add_summary_line(struct stream *stream, struct buf *out)
+static void add_figures(const struct stream *stream, struct buf *out)
 {
 	struct batch_summary summary;
-	const char *between = " (";
 
 	batch_summary(stream->batch, &summary);
-	buf_addf(out, "%zu item%s: %zu succeeded, %zu failed", summary.total,
-		summary.total == 1 ? "" : "s", summary.succeeded, summary.failed);
-	for (unsigned i = ITEM_OK + 1; i < ITEM_CODE_COUNT; i++) {
-		if (summary.by_code[i] == 0)
-			continue;
-		buf_addf(
-			out, "%s%zu %s", between, summary.by_code[i], code_text((enum item_code)i));
-		between = ", ";
-	}
-	buf_addf(out, "%s, %llu.%02u s\n", summary.failed ? ")" : "",
-		(unsigned long long)(summary.duration_us / 1000000),
-		(unsigned)(summary.duration_us % 1000000 / 10000));
+	recap_add_figures(out, summary.by_code, summary.duration_us);
+	buf_add_char(out, '\n');
 }
 
 static void say_summary(struct stream *stream, uint64_t now_us)
@@ -212,7 +167,7 @@ static void say_summary(struct stream *stream, uint64_t now_us)
 	case STREAM_TEXT:
 		add_bar(stream, &stream->before, now_us);
 		buf_add_char(&stream->before, '\n');
-		add_summary_line(stream, &stream->before);
+		add_figures(stream, &stream->before);
 		stream->bar_columns = 0;
 		break;
 	}

@@ -351,9 +351,10 @@ static void run_loop(struct loop *loop)
 static size_t not_run(const struct loop *loop)
 {
 	const struct run *run = loop->run;
+	size_t run_now = run->bar.succeeded + run->bar.failed;
 
-	if (run->total != PROGRESS_UNKNOWN)
-		return run->total - run->bar.succeeded - run->bar.failed;
+	if (run->total != PROGRESS_UNKNOWN) /* an input may grow while it is run */
+		return run->total > run_now ? run->total - run_now : 0;
 	return loop->whole ? loop->unrun : PROGRESS_UNKNOWN;
 }
 
@@ -387,7 +388,7 @@ static int finish(struct loop *loop)
 	run_bar_finish(&run->bar);
 	if (loop->gone && !loop->broken)
 		return EXIT_BY_SIGNAL + SIGPIPE;
-	if (!run->flags.quiet)
+	if (!run->flags.quiet && !loop->gone) /* else what was counted was not all written */
 		run_bar_summary(&run->bar, &end);
 	if (loop->broken)
 		return EXIT_FAILED;

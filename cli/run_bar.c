@@ -8,11 +8,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "batch/glance.h"
+#include "batch/recap.h"
 #include "common/clock.h"
 
 enum { DRAW_US = 100 * 1000, IDLE_US = 1000 * 1000, COLUMNS_DEFAULT = 80, LINES_BYTES = 64 * 1024 };
-enum { SHOWN_BYTES = 300 }; /* of an id or a message */
 
 void run_bar_begin(struct run_bar *bar, bool drawn, struct span label, size_t total)
 {
@@ -29,45 +28,11 @@ void run_bar_free(struct run_bar *bar)
 
 /* ---- counting ---- */
 
-/* A JSON string as text for people, cut at a character. */
-static void add_text(struct buf *out, struct span string)
-{
-	struct buf text;
-	struct span shown;
-
-	buf_init(&text, 64 * 1024);
-	if (scan_type(string) != SCAN_STRING)
-		buf_add(&text, string.ptr, string.len);
-	else if (scan_string(string, &text) != ERR_OK)
-		buf_clear(&text);
-	shown = (struct span){text.ptr ? text.ptr : "", text.len};
-	if (shown.len > SHOWN_BYTES) {
-		shown.len = SHOWN_BYTES;
-		while (shown.len > 0 && ((unsigned char)shown.ptr[shown.len] & 0xC0) == 0x80)
-			shown.len--;
-	}
-	progress_add_text(out, shown);
-	if (shown.len < text.len)
-		buf_adds(out, "…");
-	buf_free(&text);
-}
-
 static void add_failed(struct run_bar *bar, struct span result)
 {
-	struct glance glance;
-
-	if (!glance_read(result, &glance))
-		return;
 	bar->known_failed++;
-	buf_adds(&bar->lines, "[FAILED] ");
-	if (scan_type(glance.id) == SCAN_NULL)
-		buf_addf(&bar->lines, "#%llu", (unsigned long long)glance.index);
-	else
-		add_text(&bar->lines, glance.id);
-	buf_adds(&bar->lines, ": ");
-	if (glance.message.len)
-		add_text(&bar->lines, glance.message);
-	buf_adds(&bar->lines, "\n");
+	recap_add_item(&bar->lines, result);
+	buf_add_char(&bar->lines, '\n');
 }
 
 void run_bar_count(struct run_bar *bar, const struct feed_result *result)
@@ -160,20 +125,6 @@ void run_bar_finish(struct run_bar *bar)
 
 /* ---- the end ---- */
 
-static void add_codes(struct buf *out, const struct run_bar *bar)
-{
-	const char *comma = " (";
-
-	for (unsigned i = ITEM_OK + 1; i < ITEM_CODE_COUNT; i++) {
-		if (bar->by_code[i] == 0)
-			continue;
-		buf_addf(out, "%s%zu %s", comma, bar->by_code[i], code_text((enum item_code)i));
-		comma = ", ";
-	}
-	if (bar->failed)
-		buf_adds(out, ")");
-}
-
 static void add_rest(struct buf *out, const struct run_bar_end *end)
 {
 	const char *how = end->resumable ? " (--resume runs what is missing)" : "";
@@ -193,16 +144,13 @@ static void add_rest(struct buf *out, const struct run_bar_end *end)
 void run_bar_summary(const struct run_bar *bar, const struct run_bar_end *end)
 {
 	size_t count = bar->succeeded + bar->failed;
-	double seconds = (double)(clock_us() - bar->meter.started_us) / 1e6;
+	uint64_t duration_us = clock_us() - bar->meter.started_us;
 	struct buf out;
 
 	buf_init(&out, 2 * LINES_BYTES);
-	buf_addf(&out, "%zu item%s: %zu succeeded, %zu failed", count, count == 1 ? "" : "s",
-		bar->succeeded, bar->failed);
-	add_codes(&out, bar);
-	buf_addf(&out, " in %.2f s", seconds);
-	if (count > 0 && seconds > 0)
-		buf_addf(&out, ", %.2f items/s", (double)count / seconds);
+	recap_add_figures(&out, bar->by_code, duration_us);
+	if (count > 0 && duration_us > 0)
+		buf_addf(&out, ", %.2f items/s", (double)count / ((double)duration_us / 1e6));
 	add_rest(&out, end);
 	if (bar->lines.len)
 		buf_add(&out, bar->lines.ptr, bar->lines.len);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "batch/batch.h"
-#include "batch/progress.h"
+#include "batch/recap.h"
 #include "common/mem.h"
 
 enum { EXIT_USAGE = 2, EXIT_FAILED = 3, SHOWN_MAX_BYTES = 64 << 10 };
@@ -19,9 +19,9 @@ static void tell_error(const struct run_input *input, const struct problem_error
 	if (error->line)
 		buf_addf(&text, "line %zu, column %zu: ", error->line + input->skipped_lines,
 			error->column);
-	else if (progress_add_text(&text, span_of(error->pointer)) > 0)
+	else if (recap_add_text(&text, span_of(error->pointer)) > 0)
 		buf_adds(&text, ": ");
-	progress_add_text(&text, span_of(error->detail));
+	recap_add_text(&text, span_of(error->detail));
 	fprintf(stderr, "%s: %s\n", input->name, text.ptr ? text.ptr : "");
 	buf_free(&text);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/run_lines.h"
+#include "cli/run_output.h"
 #include "common/mem.h"
 
 enum { LINE_MAX_BYTES = 24 };
@@ -123,7 +124,7 @@ static enum err_code rewrite(
 
 	if (!path)
 		return err_set(err, ERR_NOMEM, "no memory");
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	fd = run_output_beside(path);
 	if (fd < 0)
 		code = fail(journal, strerror(errno), err);
 	for (size_t left = seen->lost, i = 0; code == ERR_OK && left > 0; i++) {
@@ -135,6 +136,8 @@ static enum err_code rewrite(
 	}
 	if (code == ERR_OK && rename(path, journal->path) != 0)
 		code = fail(journal, strerror(errno), err);
+	if (code != ERR_OK && fd >= 0)
+		unlink(path);
 	mem_free(path);
 	if (journal->fd >= 0)
 		close(journal->fd);

@@ -118,6 +118,13 @@ enum err_code run_output_open(
 	return ERR_OK;
 }
 
+int run_output_beside(const char *path)
+{
+	if (unlink(path) != 0 && errno != ENOENT)
+		return -1;
+	return open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+}
+
 enum err_code run_output_replace(
 	struct run_output *output, int fd, const char *path, struct err *err)
 {

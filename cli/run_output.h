@@ -26,6 +26,9 @@ void run_output_init(struct run_output *output); /* standard output */
 enum err_code run_output_open(
 	struct run_output *output, const char *path, bool resume, struct err *err) MUST_CHECK;
 void run_output_close(struct run_output *output);
+/* A new file, to be written beside the output; what a killed run left there goes. A descriptor, or
+ * -1 and errno. */
+int run_output_beside(const char *path) MUST_CHECK;
 /* Another file takes the place of ours: `path` is renamed to it. Takes `fd`. */
 enum err_code run_output_replace(
 	struct run_output *output, int fd, const char *path, struct err *err) MUST_CHECK;

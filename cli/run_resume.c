@@ -173,7 +173,7 @@ static enum err_code rewrite(
 	struct stat about;
 	struct run_lines lines;
 	enum err_code code;
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	int fd = run_output_beside(path);
 
 	if (fd < 0 || fstat(output->fd, &about) != 0 || fchmod(fd, about.st_mode & 0777) != 0 ||
 		lseek(output->fd, 0, SEEK_SET) != 0) {

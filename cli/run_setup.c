@@ -242,8 +242,6 @@ static int open_output(struct run *run, bool bar)
 			run->journal.path, path);
 		return EXIT_USAGE;
 	}
-	if (run->flags.resume && run->output.created && !run->flags.quiet)
-		fprintf(stderr, "batchgate run: %s is new: beginning with the first item\n", path);
 	if (run->flags.resume) {
 		code = run_resume_load(&run->output, run->budget.limit, &run->seen, &resume, &err);
 		if (code == ERR_OK)
@@ -251,6 +249,8 @@ static int open_output(struct run *run, bool bar)
 		if (code != ERR_OK)
 			return tell(code, &err);
 	}
+	if (run->flags.resume && run->output.created && !run->flags.quiet)
+		fprintf(stderr, "batchgate run: %s is new: beginning with the first item\n", path);
 	status = look_ahead(run, bar || run->flags.resume || run->envelope.options.stop_on_error);
 	if (status || !run->journal.path)
 		return status;

@@ -13,7 +13,7 @@ BAR = re.compile(r"(?P<label>[^\r\n]*): (?P<percent>[ \d]{2}\d)%%\|(?P<cells>[%s
                  r"\[(?P<elapsed>%s)<(?:%s|\?), (?:\d+\.\d\d items/s|\d+\.\d\d s/item|\? items/s)(?:, (?P<failed>\d+) failed)?\]"
                  % (streams.BAR_CELLS, TIME, TIME))
 OK = re.compile(r"\[OK\] (.*) \((\d+\.\d\d) s\)")
-SUMMARY = re.compile(r"(\d+) items?: (\d+) succeeded, (\d+) failed(?: \((\d+ [a-z_]+(?:, \d+ [a-z_]+)*)\))?, \d+\.\d\d s")
+SUMMARY = re.compile(r"(\d+) items?: (\d+) succeeded, (\d+) failed(?: \((\d+ [a-z_]+(?:, \d+ [a-z_]+)*)\))? in \d+\.\d\d s")
 FAILED = re.compile(r"\[FAILED\] (.*?): (.+)")
 
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "batch/progress.h"
+#include "batch/recap.h"
 #include "common/clock.h"
 #include "tests/unit/batch/check_main.h"
 
@@ -74,7 +75,7 @@ START_TEST(a_label_cannot_steer_a_terminal)
 		"a?[2J????ü: 1 items [00:12, 3.71 items/s]");
 	buf_clear(&text);
 	ck_assert_uint_eq(
-		progress_add_text(&text,
+		recap_add_text(&text,
 			SPAN("\u200e\u200f\u202a\u202e\u2066\u2069\u061c\u2028\u2013\u20ac!")),
 		11);
 	ck_assert_str_eq(text.ptr, "????????\u2013\u20ac!");

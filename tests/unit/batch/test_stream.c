@@ -186,7 +186,7 @@ START_TEST(text_draws_a_bar_and_says_each_item_of_a_small_batch)
 	expect_last("\r[OK] a (0.01 s)                                                       \n"
 		    "\rProcessing: 100%|██████████| 2/2 [00:01<00:00, 2.00 items/s, 1 failed]"
 		    "\rProcessing: 100%|██████████| 2/2 [00:01<00:00, 2.00 items/s, 1 failed]\n"
-		    "2 items: 1 succeeded, 1 failed (1 timeout), 1.00 s\n"
+		    "2 items: 1 succeeded, 1 failed (1 timeout) in 1.00 s\n"
 		    "[FAILED] #1: e.com: it failed\n");
 }
 END_TEST
@@ -206,7 +206,7 @@ START_TEST(a_batch_without_items_is_a_summary_in_each_shape)
 	expect_last(text);
 	start(STREAM_TEXT, "{\"items\":[]}");
 	expect_last("\rProcessing: 100%|██████████| 0/0 [00:00<00:00, ? items/s]\n"
-		    "0 items: 0 succeeded, 0 failed, 0.00 s\n");
+		    "0 items: 0 succeeded, 0 failed in 0.00 s\n");
 }
 END_TEST
 
@@ -428,7 +428,7 @@ START_TEST(items_have_their_line_in_batches_of_at_most_twenty)
 	ck_assert_uint_eq(count_of(said.ptr, "[OK] "), 0);
 	ck_assert_uint_eq(count_of(said.ptr, "[FAILED] "), 2);
 	ck_assert_ptr_nonnull(
-		strstr(said.ptr, "21 items: 19 succeeded, 2 failed (2 timeout), 0.00 s\n"
+		strstr(said.ptr, "21 items: 19 succeeded, 2 failed (2 timeout) in 0.00 s\n"
 				 "[FAILED] 3: e.com: it failed\n[FAILED] 13: e.com: it failed\n"));
 	ck_assert_str_eq(said.ptr + said.len - 30, "[FAILED] 13: e.com: it failed\n");
 	stop();
