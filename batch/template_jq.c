@@ -90,13 +90,18 @@ static bool fail_text(struct house *house, const char *text)
 	return fail(house, text, strlen(text));
 }
 
-/* jq calls this where the limit is reached, and aborts if it returns. */
-static void want_memory(void *house_arg)
-{
-	struct house *house = house_arg;
-	bool told = !house->answering &&
-		    fail_text(house, "the template needs more memory than a helper process has");
+/* jq 1.6 calls want_memory without the argument that it was given. */
+static struct house *serving;
 
+/* jq calls this where the limit is reached, and aborts if it returns. */
+static void want_memory(void *unused)
+{
+	struct house *house = serving;
+	bool told = !house->answering &&
+		    fail_text(house, "the template needs more memory than a helper process has") &&
+		    servant_leave(house->servant);
+
+	(void)unused;
 	_exit(told ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
@@ -170,8 +175,8 @@ static jq_state *compile(struct house *house, const char *text)
 
 	buf_clear(&house->messages);
 	if (!jq)
-		want_memory(house);
-	jq_set_nomem_handler(jq, want_memory, house);
+		want_memory(NULL);
+	jq_set_nomem_handler(jq, want_memory, NULL);
 	jq_set_error_cb(jq, note_message, house);
 	jq_set_attr(jq, jv_string("JQ_LIBRARY_PATH"), jv_array());
 	if (!jq_compile(jq, text))
@@ -386,7 +391,7 @@ static bool evaluate(struct house *house, const struct template_ask *ask, struct
 		compile_program(house, program);
 	if (!program->jq)
 		return fail_text(house, "the template does not compile");
-	jq_set_nomem_handler(program->jq, want_memory, house);
+	jq_set_nomem_handler(program->jq, want_memory, NULL);
 	input = build_input(parts, ask->count);
 	if (!jv_is_valid(input))
 		return fail_with(house, input);
@@ -499,9 +504,11 @@ void template_jq_loop(struct servant *servant, const char *remarks)
 	buf_init(&house.output, 0);
 	if (hash_init(&house.programs, 64) != ERR_OK)
 		return;
+	serving = &house;
 	if (servant_ready(servant, remarks))
 		while (serve_one(&house))
 			continue;
+	serving = NULL;
 	free_all(&house);
 }
 

@@ -160,9 +160,11 @@ static bool judge_keyword(struct judge *judge, const struct template_token *toke
 		return refuse(judge, token->text.ptr,
 			"`def` within an object: put parentheses around the value");
 	if (span_equals(token->text, "if"))
-		return template_token_nest(&judge->tokens, true) || ended_well(judge);
+		return template_token_nest(&judge->tokens, true) ||
+		       refuse(judge, token->text.ptr, judge->tokens.wrong);
 	if (span_equals(token->text, "end"))
-		return template_token_nest(&judge->tokens, false) || ended_well(judge);
+		return template_token_nest(&judge->tokens, false) ||
+		       refuse(judge, token->text.ptr, judge->tokens.wrong);
 	return true;
 }
 
