@@ -112,13 +112,12 @@ static int wait_ms(const struct template_checker *checker)
 static void wait_for_answer(struct template_checker *checker)
 {
 	while (!checker->answered) {
-		int fd = checker->watched.fd, count = poll(&checker->watched, 1, wait_ms(checker));
-		short got = checker->watched.revents;
-		uint32_t events = (got & POLLOUT ? EPOLLOUT : 0) | (got & ~POLLOUT ? EPOLLIN : 0);
+		struct pollfd look = checker->watched;
+		int count = poll(&look, 1, wait_ms(checker));
+		uint32_t events = (look.revents & POLLOUT ? EPOLLOUT : 0u) |
+				  (look.revents & ~POLLOUT ? EPOLLIN : 0u);
 
-		if (count <= 0)
-			fd = -1;
-		helper_process(checker->set, fd, events, clock_us());
+		helper_process(checker->set, count > 0 ? look.fd : -1, events, clock_us());
 	}
 }
 

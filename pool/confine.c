@@ -114,10 +114,10 @@ static const int free_calls[] = {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv
 	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall),
 	SCMP_SYS(sched_yield), SCMP_SYS(exit), SCMP_SYS(exit_group)};
 /* What the sanitizers' run-times ask for besides, most of it to write a report. */
-static const int sanitizer_calls[] = {SCMP_SYS(sigaltstack), SCMP_SYS(mprotect), SCMP_SYS(mmap),
-	SCMP_SYS(sched_getaffinity), SCMP_SYS(openat), SCMP_SYS(close), SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat), SCMP_SYS(readlink), SCMP_SYS(ioctl), SCMP_SYS(prctl),
-	SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(getrusage), SCMP_SYS(uname)};
+static const int sanitizer_calls[] = {SCMP_SYS(sigaltstack), SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(openat), SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
+	SCMP_SYS(readlink), SCMP_SYS(ioctl), SCMP_SYS(prctl), SCMP_SYS(nanosleep),
+	SCMP_SYS(clock_nanosleep), SCMP_SYS(getrusage), SCMP_SYS(uname)};
 
 static int allow(scmp_filter_ctx filter, const int *calls, size_t count)
 {

@@ -573,6 +573,7 @@ START_TEST(a_thousand_evaluations_get_one_right_answer_each_whoever_is_killed)
 			expect(&answers[i], true, expected);
 		else
 			ck_assert_int_eq(answers[i].outcome, HELPER_DIED);
+		buf_free(&answers[i].text);
 	}
 	ck_assert_uint_gt(killed, 2);
 	ck_assert_uint_ge(right + killed, 1000);
