@@ -78,11 +78,12 @@ static size_t clean(const char *text, size_t len, char out[TEMPLATE_REASON_MAX])
 
 static bool fail(struct house *house, const char *text, size_t len)
 {
-	char reason[TEMPLATE_REASON_MAX];
+	char reason[TEMPLATE_REASON_MAX] = "";
+	size_t kept = clean(text, len, reason);
 
 	house->answering = true;
-	return servant_answer(house->servant, house->asked, failed_head,
-		(struct span){reason, clean(text, len, reason)});
+	return servant_answer(
+		house->servant, house->asked, failed_head, (struct span){reason, kept});
 }
 
 static bool fail_text(struct house *house, const char *text)

@@ -142,9 +142,9 @@ static int allow_in_part(scmp_filter_ctx filter)
 {
 	struct scmp_arg_cmp not_code = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
 			    nameless = SCMP_A3_64(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS),
-			    own = SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid()),
-			    own_limits = SCMP_A0_64(SCMP_CMP_EQ, 0),
-			    cpu = SCMP_A1_64(SCMP_CMP_EQ, RLIMIT_CPU);
+			    own = SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0),
+			    own_limits = SCMP_A0_64(SCMP_CMP_EQ, 0, 0),
+			    cpu = SCMP_A1_64(SCMP_CMP_EQ, RLIMIT_CPU, 0);
 	int failed = allow_with(filter, SCMP_SYS(mmap), not_code, nameless);
 
 	if (failed == 0)
