@@ -5,19 +5,19 @@
 set -eu
 
 build="gcc libc6-dev make cmake pkg-config libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libyaml-dev
-	libc-ares-dev zlib1g-dev libssl-dev ca-certificates python3 curl"
+	libc-ares-dev zlib1g-dev libssl-dev libjq-dev libseccomp-dev ca-certificates python3 curl"
 test="git check clang clang-tidy clang-format llvm cppcheck binutils nginx-light python3-httpbin openssl
 	iproute2 nftables util-linux mount strace procps chromium"
 bench="nginx-light"
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	echo "install-deps: this is not Debian. Please install, by your own system's names:" >&2
-	echo "  for $*: libmicrohttpd libcurl jansson libyaml c-ares zlib openssl (with headers)," >&2
+	echo "  for $*: libmicrohttpd libcurl jansson libyaml c-ares zlib openssl libjq libseccomp (with headers)," >&2
 	echo "  gcc make cmake>=3.25 pkg-config python3 curl; for tests also Check, clang with its tools and" >&2
 	echo "  sanitizer run-times, cppcheck, nginx, python3-httpbin, iproute2, nftables, util-linux, strace," >&2
 	echo "  chromium, node>=18 with npm." >&2
 	command -v cmake >/dev/null && command -v pkg-config >/dev/null &&
-		pkg-config --exists libmicrohttpd libcurl jansson yaml-0.1 libcares zlib libcrypto || exit 1
+		pkg-config --exists libmicrohttpd libcurl jansson yaml-0.1 libcares zlib libcrypto libseccomp || exit 1
 	echo "install-deps: the libraries are here; going on." >&2
 	exit 0
 fi

@@ -77,7 +77,8 @@ class Rules(unittest.TestCase):
         self.finds("includes", "not named from the root")
 
     def test_a_foreign_library_elsewhere_is_found(self):
-        for header in ("curl/curl.h", "ares.h", "zlib.h", "microhttpd.h", "yaml.h", "jansson.h", "openssl/evp.h"):
+        for header in ("curl/curl.h", "ares.h", "zlib.h", "microhttpd.h", "yaml.h", "jansson.h", "openssl/evp.h",
+                       "jq.h", "jv.h", "seccomp.h"):
             self.write("pool/lane.c", SOURCE.replace("stdio.h", header))
             self.finds("libraries", header)
 

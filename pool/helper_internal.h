@@ -1,0 +1,74 @@
+/* helper_internal.h - a set's state, shared by helper.c (the questions) and helper_link.c (the
+ * processes). */
+#ifndef POOL_HELPER_INTERNAL_H
+#define POOL_HELPER_INTERNAL_H
+#include <stdbool.h>
+
+#include "common/heap.h"
+#include "common/list.h"
+#include "pool/helper.h"
+#include "pool/helper_frame.h"
+
+enum helper_timer { HELPER_TIMER_REQUEST, HELPER_TIMER_LINK };
+
+struct helper_request {
+	struct list_node link;  /* of waiting, or of its process's sent */
+	struct heap_node timer; /* set as long as it exists */
+	struct helper_frame frame;
+	char *bytes;
+	uint64_t limit_us, deadline_us, begun_us;
+	helper_done_fn *done; /* NULL: nobody waits for it any more */
+	void *arg;
+	bool sent;
+};
+
+struct helper_note {
+	struct list_node link;
+	struct helper_frame frame;
+	char bytes[];
+};
+
+struct helper_link { /* a process, or the place of one */
+	struct helper_set *set;
+	int fd; /* -1: none */
+	uint64_t child;
+	bool ready, wants_out;
+	struct list_node sent; /* requests; the first is being worked on */
+	size_t sent_count;
+	struct helper_request *writing; /* of sent; NULL: all are written */
+	size_t written;
+	struct buf notes; /* frames that go before the next request */
+	size_t notes_written;
+	struct buf in;
+	struct heap_node timer; /* to start (again), or until it must be ready */
+	unsigned failures;      /* processes in a row that were good for nothing */
+	uint64_t unkilled;      /* a child that is still to be killed; 0: none */
+};
+
+struct helper_set {
+	struct helper_options options;
+	struct list_node waiting; /* requests */
+	struct list_node notes;
+	size_t note_count, note_bytes;
+	size_t questions, bytes;
+	uint64_t last_id, started;
+	struct heap timers;
+	struct helper_link links[HELPER_COUNT_MAX];
+};
+
+/* helper.c */
+void helper_request_end(struct helper_set *set, struct helper_request *request,
+	enum helper_outcome outcome, struct span answer); /* calls `done`; frees it */
+/* helper_link.c */
+void helper_link_init(struct helper_link *link, struct helper_set *set, uint64_t now_us);
+void helper_link_free(struct helper_link *link);
+void helper_link_receive(struct helper_link *link, uint64_t now_us);
+void helper_link_flush(struct helper_link *link);
+void helper_link_send(struct helper_link *link, struct helper_request *request, uint64_t now_us);
+void helper_link_add_note(
+	struct helper_link *link, struct helper_frame frame, const char *bytes, uint64_t now_us);
+void helper_link_timer(struct helper_link *link, uint64_t now_us);
+/* What it worked on ends so. */
+void helper_link_stop(struct helper_link *link, enum helper_outcome outcome, uint64_t now_us);
+bool helper_link_hopeless(const struct helper_link *link); /* none can be had now */
+#endif
