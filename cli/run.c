@@ -251,6 +251,8 @@ static void write_some(struct loop *loop)
 
 	if (drops(loop) || run_output_waiting(&run->output) == 0)
 		return;
+	if (run->shares_terminal)
+		run_bar_clear(&run->bar);
 	switch (run_output_write(&run->output)) {
 	case RUN_OUTPUT_BLOCKED:
 		loop->stuck = loop->phase == ABORTING;

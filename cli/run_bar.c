@@ -115,6 +115,13 @@ uint64_t run_bar_draw(struct run_bar *bar, uint64_t now_us)
 	return bar->next_us + (news ? 0 : IDLE_US - DRAW_US);
 }
 
+void run_bar_clear(struct run_bar *bar)
+{
+	if (bar->columns)
+		fprintf(stderr, "\r%*s\r", (int)bar->columns, "");
+	bar->columns = 0;
+}
+
 void run_bar_finish(struct run_bar *bar)
 {
 	if (!bar->drawn)

@@ -33,6 +33,9 @@ void run_bar_free(struct run_bar *bar);
 void run_bar_count(struct run_bar *bar, const struct feed_result *result);
 /* Draws where it is time to; gives when it is next. */
 uint64_t run_bar_draw(struct run_bar *bar, uint64_t now_us);
+/* Takes the bar away, so that something else can be written to the terminal; the next draw brings
+ * it back. */
+void run_bar_clear(struct run_bar *bar);
 /* Once more, and to a new line. */
 void run_bar_finish(struct run_bar *bar);
 /* The last words: a line of figures, and the first failed items. */

@@ -324,9 +324,7 @@ static int start_engine(struct run *run)
 
 static bool wants_bar(const struct run *run)
 {
-	bool elsewhere = run->flags.output || run->flags.resume || !isatty(STDOUT_FILENO);
-
-	return !run->flags.quiet && elsewhere && isatty(STDERR_FILENO) && !log_enabled(LOG_INFO);
+	return !run->flags.quiet && isatty(STDERR_FILENO) && !log_enabled(LOG_INFO);
 }
 
 int run_setup(struct run *run, int argc, char *const *argv, char *const *env)
@@ -358,7 +356,8 @@ int run_setup(struct run *run, int argc, char *const *argv, char *const *env)
 	if (!status)
 		status = start_engine(run);
 	if (!status)
-		run_bar_begin(&run->bar, bar, run->envelope.options.label, run->total);
+		run->shares_terminal = bar && isatty(run->output.fd);
+	run_bar_begin(&run->bar, bar, run->envelope.options.label, run->total);
 	return status;
 }
 

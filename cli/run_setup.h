@@ -23,6 +23,7 @@ struct run {
 	struct pool *pool;
 	struct feed *feed;
 	struct run_bar bar;
+	bool shares_terminal; /* results are written where the bar stands */
 };
 
 /* The exit code where the run cannot begin (what is wrong was told), or 0. */

@@ -699,9 +699,18 @@ class Run(unittest.TestCase):
         times = [float(t) for t in re.findall(r"in ([0-9.]+) s", text)]
         self.assertLessEqual(text.count("\r"), 12 * times[-1] + 8)  # at most ten a second
 
-    def test_no_bar_where_results_or_a_log_go_to_the_same_terminal(self):
+    def test_results_and_bar_share_a_terminal(self):
+        code, text = self.watch([self.lines([{"url": self.fault.url("/sleep", ms=50, n=i)} for i in range(30)]), "--concurrency=2"], 100)
+        self.assertEqual(code, 0)
+        shown = [line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").split("\n")]
+        results = [json.loads(line) for line in shown if line.startswith("{")]
+        self.assertEqual(sorted(r["index"] for r in results), list(range(30)))  # each on a line of its own
+        bars = [part for part in text.split("\r") if "%|" in part]
+        self.assertGreater(len(bars), 4)
+        self.assertIn("100%|", bars[-1])
+
+    def test_no_bar_where_a_log_goes_to_the_same_terminal(self):
         path = self.lines(self.items(3))
-        self.assertNotIn("%|", self.watch([path], 80)[1])
         self.assertNotIn("%|", self.watch([path, "--log-level=debug", "--output", self.out], 80)[1])
         self.assertEqual(self.watch([path, "--quiet", "--output", self.path("q")], 80), (0, ""))
         with open(self.path("elsewhere"), "wb") as out:
