@@ -230,6 +230,16 @@ static enum err_code renew(struct transfer *transfer)
 	return transport_easy_init(transfer);
 }
 
+/* libcurl keeps the last errno of a handle for good, past a reset too: it would be told again of a
+ * later call's end. */
+static bool is_stained(const struct transfer *transfer)
+{
+	long number = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
+	return number != 0;
+}
+
 void transport_put(struct transport *transport, struct transfer *transfer)
 {
 	bool clean = transfer->answered && transfer->requests == 1 && !transfer->own_ca;
@@ -247,7 +257,7 @@ void transport_put(struct transport *transport, struct transfer *transfer)
 		.headers = transfer->headers,
 		.header_room = transfer->header_room};
 	list_init(&transfer->link);
-	if (!heavy && (clean || renew(transfer) == ERR_OK))
+	if (!heavy && !is_stained(transfer) && (clean || renew(transfer) == ERR_OK))
 		list_push_front(&transport->spares, &transfer->link);
 	else
 		free_transfer(transfer);

@@ -215,6 +215,16 @@ class Faults(world.Case):
         world.wait_for("no call left in flight", lambda: self.server.metrics().total("batchgate_in_flight") == 0)
 
 
+class OneWorker(world.Case):
+    config = {"pool": {"threads": 1}}
+
+    def test_a_reset_is_not_told_again_of_a_later_answer(self):
+        paths = ("/rst", "/badchunk", "/ok", "/badchunk", "/rst", "/badgzip")
+        results = self.batch([{"url": self.fault.url(path)} for path in paths], {"concurrency": 1})["results"]
+        self.assertEqual([(r["error"] or {}).get("reason") for r in results],
+                         ["reset", "malformed", None, "malformed", "reset", "encoding"])
+
+
 class Tls(world.Case):
     tls = True
 
