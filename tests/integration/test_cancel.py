@@ -42,6 +42,8 @@ class Cancel(world.Case):
                 world.wait_for("the upstream to see four aborts", lambda: self.fault.stats()["aborted"].get("/stall") == 4)
                 self.idle()
                 self.assertEqual(self.fault.hits("/stall"), 4, "what had not started must never start")
+                # Counted as each comes back, which may be a moment after the queue is empty.
+                world.wait_for("50 to be counted", lambda: self.cancelled() - before >= 50)
                 self.assertEqual(self.cancelled() - before, 50)
 
     def test_a_half_close_gets_the_complete_answer(self):
