@@ -239,3 +239,11 @@ const struct config_upstream *config_upstream_of(
 			return &config->upstreams[i];
 	return &config->upstreams[last];
 }
+
+const struct config_endpoint *config_endpoint_of(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->endpoint_count; i++)
+		if (strcmp(config->endpoints[i].name, name) == 0)
+			return &config->endpoints[i];
+	return NULL;
+}
