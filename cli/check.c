@@ -36,8 +36,8 @@ static int show_good(const struct config *config, bool print)
 	return output_end("check");
 }
 
-static int judge_all(int argc, char *const *argv, char *const *env, bool print, check_judge *judge,
-	struct forker *forker)
+static int judge_all(int argc, char *const *argv, char *const *env, bool print,
+	check_judge_fn *judge, struct forker *forker)
 {
 	struct buf warnings, faults;
 	struct config *config = NULL;
@@ -62,7 +62,7 @@ static int judge_all(int argc, char *const *argv, char *const *env, bool print, 
 }
 
 int check_run(
-	int argc, char *const *argv, char *const *env, check_judge *judge, struct forker *forker)
+	int argc, char *const *argv, char *const *env, check_judge_fn *judge, struct forker *forker)
 {
 	char **rest = mem_new(((size_t)argc + 1) * sizeof *rest);
 	bool print = false;

@@ -29,12 +29,12 @@ class Endpoints(world.Case):
             document["params"] = params
         if options is not None:
             document["options"] = options
-        return (server or self.server).post("/v1/batch/" + name, document)
+        return (server or self.server).post(document, "/v1/batch/" + name)
 
     def test_data_goes_in_and_results_come_out(self):
         answer = self.post("echo", ["a", {"id": "x"}, 3])
         self.assertEqual(answer.status, 200, answer.body)
-        print(json.dumps(answer.json, indent=1))
+        print(json.dumps(answer.json(), indent=1))
 
 
 if __name__ == "__main__":

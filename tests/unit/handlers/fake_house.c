@@ -43,7 +43,7 @@ void fake_house_init(struct fake_house *house)
 	ck_assert_int_eq(buf_reserve(&house->ex.reply, REPLY_MAX_BYTES / 2), ERR_OK);
 	service_init(&house->service, BUDGET_BYTES);
 	ck_assert(mem_take(&house->service.budget, house->ex.charged));
-	snapshot = snapshot_new(&house->config, NULL);
+	snapshot = snapshot_new(&house->config, NULL, NULL);
 	ck_assert_ptr_nonnull(snapshot);
 	service_set(&house->service, snapshot);
 }
