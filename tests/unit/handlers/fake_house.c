@@ -429,3 +429,35 @@ void config_unref(struct config *config)
 {
 	(void)config;
 }
+
+/* ---- batch/endpoint: there is none ---- */
+
+struct endpoint_set *endpoint_set_ref(struct endpoint_set *set)
+{
+	return set;
+}
+
+void endpoint_set_unref(struct endpoint_set *set)
+{
+	ck_assert_ptr_null(set);
+}
+
+size_t endpoint_count(const struct endpoint_set *set)
+{
+	ck_assert_ptr_null(set);
+	return 0;
+}
+
+const struct endpoint *endpoint_at(const struct endpoint_set *set, size_t index)
+{
+	(void)index;
+	ck_assert_ptr_null(set);
+	return NULL;
+}
+
+const struct endpoint *endpoint_find(const struct endpoint_set *set, const char *name)
+{
+	(void)name;
+	ck_assert_ptr_null(set);
+	return NULL;
+}
