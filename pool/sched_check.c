@@ -59,6 +59,7 @@ static void check_group(const struct pool_group *group, struct totals *totals)
 static size_t count_waiters(const struct bound *bound)
 {
 	size_t waiting = 0;
+	uint64_t since = 0;
 
 	REQUIRE(!bound_has_room(bound) || list_empty(&bound->waiters));
 	for (const struct list_node *node = bound->waiters.next; node != &bound->waiters;
@@ -66,6 +67,8 @@ static size_t count_waiters(const struct bound *bound)
 		const struct wait_turn *turn = LIST_OF(node, const struct wait_turn, link);
 
 		REQUIRE(turn->bound == bound && !list_empty(&turn->queues));
+		REQUIRE(turn->since >= since);
+		since = turn->since;
 		for (const struct list_node *at = turn->queues.next; at != &turn->queues;
 			at = at->next) {
 			const struct wait_queue *queue = LIST_OF(at, const struct wait_queue, link);

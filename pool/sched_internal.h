@@ -51,8 +51,9 @@ struct endpoint { /* exists while groups use it, or its rule bounds anything: el
 
 struct wait_turn { /* a caller's place at one bound; exists while there are queues of the two */
 	struct hash_node node;
-	struct list_node link;   /* in bound.waiters, iff `queues` is not empty */
+	struct list_node link;   /* in bound.waiters by `since`, iff `queues` is not empty */
 	struct list_node queues; /* those that wait here, in turns */
+	uint64_t since;
 	struct sched_caller *caller;
 	struct bound *bound;
 	size_t refs; /* queues, waiting here or not */
@@ -69,6 +70,7 @@ struct wait_queue { /* the runs of one caller that wait for the same upstream an
 	struct endpoint *endpoint;                   /* NULL: none */
 	struct wait_turn *at_upstream, *at_endpoint; /* at_endpoint NULL: none */
 	struct wait_turn *at; /* the one of the two where it waits; NULL: `runs` is empty */
+	uint64_t since;       /* when it came to wait or had its last turn; counted, not timed */
 	size_t refs;          /* runs, waiting or not */
 };
 
@@ -101,6 +103,7 @@ struct sched {
 	size_t timer_room; /* nodes that may be in the heap at once: two a group, one an endpoint,
 			      one a call */
 	uint64_t now_us;   /* what it was told last */
+	uint64_t waits;    /* counts for wait_queue.since */
 	size_t in_flight, queued;
 	uint64_t sequence; /* of the next call submitted */
 	enum pool_cancel cancelled;

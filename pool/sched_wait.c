@@ -9,8 +9,9 @@
  *
  * Who needs two bounds is promised both or nothing, and holds neither while it waits: a queue whose
  * turn comes at one bound while the other has no room, or has others before it, goes to wait at the
- * other as a whole. So where slots of both are freed, both are freed before anybody is woken, the
- * upstream's waiters first: its room is not the endpoint's to give. */
+ * other as a whole, and keeps its rank: who waited longest is first wherever it stands. So where
+ * slots of both are freed, both are freed before anybody is woken, the upstream's waiters first:
+ * its room is not the endpoint's to give. */
 #include "pool/sched_internal.h"
 
 struct queue_key {
@@ -133,12 +134,25 @@ static void set_timer(struct sched *sched, struct bound *bound)
 		heap_remove(&sched->timers, &bound->timer);
 }
 
+/* Who moves from one bound to the other keeps its rank; as many steps as there are callers. */
+static void rank(struct bound *bound, struct wait_turn *turn)
+{
+	struct list_node *before = bound->waiters.prev;
+
+	while (before != &bound->waiters &&
+		LIST_OF(before, struct wait_turn, link)->since > turn->since)
+		before = before->prev;
+	list_insert_after(before, &turn->link);
+}
+
 static void enter(struct sched *sched, struct wait_queue *queue, struct wait_turn *turn)
 {
 	queue->at = turn;
 	list_push_back(&turn->queues, &queue->link);
-	if (!list_linked(&turn->link))
-		list_push_back(&turn->bound->waiters, &turn->link);
+	if (!list_linked(&turn->link)) {
+		turn->since = queue->since;
+		rank(turn->bound, turn);
+	}
 	set_timer(sched, turn->bound);
 }
 
@@ -154,24 +168,26 @@ static void leave(struct sched *sched, struct wait_queue *queue)
 	set_timer(sched, turn->bound);
 }
 
-/* A slot for somebody who comes now: there is room, and nobody was here before. */
-static bool is_free(const struct sched *sched, struct bound *bound)
+/* There is room for who has waited since then, and nobody waits who came before. */
+static bool is_free(const struct sched *sched, struct bound *bound, uint64_t since)
 {
-	if (!list_empty(&bound->waiters))
+	if (list_empty(&bound->waiters))
+		bucket_fill(&bound->bucket, sched->now_us);
+	else if (LIST_OF(bound->waiters.next, struct wait_turn, link)->since < since)
 		return false;
-	bucket_fill(&bound->bucket, sched->now_us);
 	return bound_has_room(bound);
 }
 
-/* Where the queue has to wait, but for `except`; NULL: nowhere. */
+/* Where the queue has to wait before it can go on from `at` (NULL: it comes now); NULL: nowhere. */
 static struct wait_turn *find_obstacle(
-	const struct sched *sched, const struct wait_queue *queue, const struct wait_turn *except)
+	const struct sched *sched, const struct wait_queue *queue, const struct wait_turn *at)
 {
 	struct wait_turn *first = queue->at_endpoint, *second = queue->at_upstream;
+	uint64_t since = at ? queue->since : UINT64_MAX;
 
-	if (first && first != except && !is_free(sched, first->bound))
+	if (first && first != at && !is_free(sched, first->bound, since))
 		return first;
-	return second != except && !is_free(sched, second->bound) ? second : NULL;
+	return second != at && !is_free(sched, second->bound, since) ? second : NULL;
 }
 
 bool sched_run_may_start(struct sched *sched, struct pool_run *run)
@@ -224,8 +240,10 @@ void sched_run_park(struct sched *sched, struct pool_run *run)
 	if (obstacle) {
 		run->place = RUN_WAITING;
 		list_push_back(&queue->runs, &run->link);
-		if (!queue->at)
+		if (!queue->at) {
+			queue->since = sched->waits++;
 			enter(sched, queue, obstacle);
+		}
 	} else { /* nothing but a promise that did not count was in its way */
 		list_push_back(&run->group->ready, &run->link);
 	}
@@ -289,15 +307,16 @@ static bool let_go_on(struct sched *sched, struct wait_queue *queue)
 	return true;
 }
 
-static void end_turn(struct bound *bound, struct wait_turn *turn, struct wait_queue *queue)
+static void end_turn(struct sched *sched, struct wait_turn *turn, struct wait_queue *queue)
 {
+	queue->since = turn->since = sched->waits++;
 	if (queue->at == turn) {
 		list_remove(&queue->link);
 		list_push_back(&turn->queues, &queue->link);
 	}
 	if (list_linked(&turn->link)) {
 		list_remove(&turn->link);
-		list_push_back(&bound->waiters, &turn->link);
+		list_push_back(&turn->bound->waiters, &turn->link);
 	}
 }
 
@@ -313,7 +332,7 @@ void sched_bound_wake(struct sched *sched, struct bound *bound)
 			leave(sched, queue);
 			enter(sched, queue, obstacle);
 		} else if (let_go_on(sched, queue)) {
-			end_turn(bound, turn, queue);
+			end_turn(sched, turn, queue);
 		}
 	}
 	set_timer(sched, bound);
