@@ -8,10 +8,9 @@
  * promise (emptied, its group blocked) gives the room to the next waiter.
  *
  * Who needs two bounds is promised both or nothing, and holds neither while it waits: a queue whose
- * turn comes at one bound while the other has no room, or has others before it, goes to wait at the
- * other as a whole, and keeps its rank: who waited longest is first wherever it stands. So where
- * slots of both are freed, both are freed before anybody is woken, the upstream's waiters first:
- * its room is not the endpoint's to give. */
+ * turn comes at one bound while the other has no room, or has others that came before it, goes to
+ * wait at the other as a whole, and keeps its rank: who waited longest is first wherever it stands.
+ * So where slots of both are freed, both are freed before anybody is woken, and both are woken. */
 #include "pool/sched_internal.h"
 
 struct queue_key {
