@@ -185,20 +185,19 @@ static unsigned rule_locked(
 	return rule->concurrency;
 }
 
-static void find_endpoint_bound(
-	const struct config *config, const char *name, struct sched_bound *ret_bound)
-{
-	(void)config;
-	(void)name;
-	*ret_bound = (struct sched_bound){.concurrency = UINT_MAX};
-}
-
+/* Likewise. */
 static void endpoint_rule_locked(
 	void *pool_arg, const char *name, struct sched_bound *ret_bound) NO_THREAD_SAFETY_ANALYSIS
 {
 	const struct pool *pool = pool_arg;
+	const struct config_endpoint *endpoint = config_endpoint_of(pool->shared.config, name);
 
-	find_endpoint_bound(pool->shared.config, name, ret_bound);
+	*ret_bound = (struct sched_bound){.concurrency = UINT_MAX};
+	if (!endpoint)
+		return;
+	if (endpoint->concurrency > 0)
+		ret_bound->concurrency = endpoint->concurrency;
+	ret_bound->rate_per_s = endpoint->rate_per_s;
 }
 
 static enum err_code start_workers(

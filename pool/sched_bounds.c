@@ -11,7 +11,7 @@
 
 static bool matches(const struct hash_node *node, const void *name)
 {
-	return strcmp(LIST_OF(node, const struct endpoint, node)->name, name) == 0;
+	return strcmp(LIST_OF(node, const struct sched_endpoint, node)->name, name) == 0;
 }
 
 static struct sched_bound rule_of(const struct sched *sched, const char *name)
@@ -22,15 +22,15 @@ static struct sched_bound rule_of(const struct sched *sched, const char *name)
 	return rule;
 }
 
-static bool bounds_nothing(const struct endpoint *endpoint)
+static bool bounds_nothing(const struct sched_endpoint *endpoint)
 {
 	return endpoint->bound.limit == UINT_MAX && endpoint->bound.bucket.rate_per_s <= 0;
 }
 
-static struct endpoint *make(struct sched *sched, const char *name, uint64_t key)
+static struct sched_endpoint *make(struct sched *sched, const char *name, uint64_t key)
 {
 	size_t size = strlen(name) + 1;
-	struct endpoint *endpoint = mem_try(sizeof *endpoint + size);
+	struct sched_endpoint *endpoint = mem_try(sizeof *endpoint + size);
 	struct sched_bound rule;
 
 	if (!endpoint)
@@ -44,7 +44,7 @@ static struct endpoint *make(struct sched *sched, const char *name, uint64_t key
 	return endpoint;
 }
 
-static void free_if_idle(struct sched *sched, struct endpoint *endpoint)
+static void free_if_idle(struct sched *sched, struct sched_endpoint *endpoint)
 {
 	if (endpoint->refs > 0 || !bounds_nothing(endpoint))
 		return;
@@ -53,19 +53,19 @@ static void free_if_idle(struct sched *sched, struct endpoint *endpoint)
 	mem_free(endpoint);
 }
 
-struct endpoint *sched_endpoint_get(struct sched *sched, const char *name)
+struct sched_endpoint *sched_endpoint_get(struct sched *sched, const char *name)
 {
 	uint64_t key = hash_bytes(&sched->endpoints, name, strlen(name));
 	struct hash_node *found = hash_find(&sched->endpoints, key, matches, name);
-	struct endpoint *endpoint =
-		found ? LIST_OF(found, struct endpoint, node) : make(sched, name, key);
+	struct sched_endpoint *endpoint =
+		found ? LIST_OF(found, struct sched_endpoint, node) : make(sched, name, key);
 
 	if (endpoint)
 		endpoint->refs++;
 	return endpoint;
 }
 
-void sched_endpoint_put(struct sched *sched, struct endpoint *endpoint)
+void sched_endpoint_put(struct sched *sched, struct sched_endpoint *endpoint)
 {
 	REQUIRE(endpoint->refs > 0);
 	if (--endpoint->refs > 0)
@@ -86,14 +86,14 @@ static void for_each_upstream(
 }
 
 static void for_each_endpoint(
-	struct sched *sched, void (*visit)(struct sched *sched, struct endpoint *endpoint))
+	struct sched *sched, void (*visit)(struct sched *sched, struct sched_endpoint *endpoint))
 {
 	const struct hash *table = &sched->endpoints;
 
 	for (size_t i = 0; i < table->size; i++) {
 		for (struct hash_node *node = table->buckets[i], *after; node; node = after) {
 			after = node->next;
-			visit(sched, LIST_OF(node, struct endpoint, node));
+			visit(sched, LIST_OF(node, struct sched_endpoint, node));
 		}
 	}
 }
@@ -107,7 +107,7 @@ static void ask_for_upstream(struct sched *sched, struct upstream *upstream)
 		sched->options.upstream_rule(sched->options.self, &url, &upstream->rule);
 }
 
-static void ask_for_endpoint(struct sched *sched, struct endpoint *endpoint)
+static void ask_for_endpoint(struct sched *sched, struct sched_endpoint *endpoint)
 {
 	struct sched_bound rule = rule_of(sched, endpoint->name);
 
@@ -120,7 +120,7 @@ static void wake_upstream(struct sched *sched, struct upstream *upstream)
 	sched_bound_wake(sched, &upstream->bound);
 }
 
-static void wake_endpoint(struct sched *sched, struct endpoint *endpoint)
+static void wake_endpoint(struct sched *sched, struct sched_endpoint *endpoint)
 {
 	sched_bound_wake(sched, &endpoint->bound);
 	free_if_idle(sched, endpoint);
@@ -134,7 +134,7 @@ void sched_bounds_review(struct sched *sched)
 	for_each_endpoint(sched, wake_endpoint);
 }
 
-static void drop(struct sched *sched, struct endpoint *endpoint)
+static void drop(struct sched *sched, struct sched_endpoint *endpoint)
 {
 	REQUIRE(endpoint->refs == 0);
 	hash_remove(&sched->endpoints, &endpoint->node);

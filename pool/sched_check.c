@@ -117,7 +117,7 @@ static void check_queue(const struct wait_queue *queue)
 	REQUIRE(!queue->endpoint || queue->at_endpoint->bound == &queue->endpoint->bound);
 }
 
-static void check_endpoint(const struct sched *sched, const struct endpoint *endpoint)
+static void check_endpoint(const struct sched *sched, const struct sched_endpoint *endpoint)
 {
 	size_t in_flight = 0, refs = 0;
 
@@ -149,7 +149,7 @@ static void check_bounds(const struct sched *sched)
 	REQUIRE(in_flight == sched->in_flight);
 	for (size_t i = 0; i < sched->endpoints.size; i++)
 		for (node = sched->endpoints.buckets[i]; node; node = node->next)
-			check_endpoint(sched, LIST_OF(node, const struct endpoint, node));
+			check_endpoint(sched, LIST_OF(node, const struct sched_endpoint, node));
 	for (size_t i = 0; i < sched->wait_queues.size; i++)
 		for (node = sched->wait_queues.buckets[i]; node; node = node->next)
 			check_queue(LIST_OF(node, const struct wait_queue, node));

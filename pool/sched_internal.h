@@ -28,7 +28,7 @@ struct pool_group {
 	struct list_node runs;  /* all of them */
 	struct list_node retrying; /* calls that wait for their next attempt's time */
 	struct pool_group_options options;
-	struct endpoint *endpoint; /* NULL: none */
+	struct sched_endpoint *endpoint; /* NULL: none */
 	struct heap_node deadline_timer, token_timer;
 	size_t in_flight, outstanding; /* outstanding: calls that have not come back */
 	struct bucket bucket;
@@ -41,8 +41,8 @@ enum timer_kind { TIMER_CALL, TIMER_DEADLINE, TIMER_TOKEN, TIMER_BOUND }; /* of 
 
 enum run_place { RUN_IDLE, RUN_READY, RUN_WAITING, RUN_HELD };
 
-struct endpoint { /* exists while groups use it, or its rule bounds anything: else leaving it idle
-		     for a moment would bring the next token early */
+struct sched_endpoint { /* exists while groups use it, or its rule bounds anything: else leaving it
+		     idle for a moment would bring the next token early */
 	struct hash_node node;
 	struct bound bound;
 	size_t refs; /* groups */
@@ -67,7 +67,7 @@ struct wait_queue { /* the runs of one caller that wait for the same upstream an
 	struct list_node runs; /* in the order they came */
 	struct sched_caller *caller;
 	struct upstream *upstream;
-	struct endpoint *endpoint;                   /* NULL: none */
+	struct sched_endpoint *endpoint;             /* NULL: none */
 	struct wait_turn *at_upstream, *at_endpoint; /* at_endpoint NULL: none */
 	struct wait_turn *at; /* the one of the two where it waits; NULL: `runs` is empty */
 	uint64_t since;       /* when it came to wait or had its last turn; counted, not timed */
@@ -140,9 +140,9 @@ void sched_bound_wake(struct sched *sched, struct bound *bound); /* there may be
 bool sched_run_lacks_token(const struct pool_run *run); /* it waits for its endpoint's rate alone */
 
 /* sched_bounds.c: what the configuration says of the bounds */
-struct endpoint *sched_endpoint_get(
+struct sched_endpoint *sched_endpoint_get(
 	struct sched *sched, const char *name); /* a reference, or NULL; heap room is its asker's */
-void sched_endpoint_put(struct sched *sched, struct endpoint *endpoint);
+void sched_endpoint_put(struct sched *sched, struct sched_endpoint *endpoint);
 void sched_endpoints_free(struct sched *sched);
 void sched_bounds_review(struct sched *sched); /* the rules may have changed */
 

@@ -16,7 +16,7 @@
 struct queue_key {
 	const struct sched_caller *caller;
 	const struct upstream *upstream;
-	const struct endpoint *endpoint;
+	const struct sched_endpoint *endpoint;
 };
 
 struct turn_key {
@@ -72,7 +72,7 @@ static void put_turn(struct sched *sched, struct wait_turn *turn)
 }
 
 static struct wait_queue *make_queue(struct sched *sched, struct sched_caller *caller,
-	struct upstream *upstream, struct endpoint *endpoint)
+	struct upstream *upstream, struct sched_endpoint *endpoint)
 {
 	struct wait_queue *queue = mem_try(sizeof *queue);
 
@@ -192,7 +192,7 @@ static struct wait_turn *find_obstacle(
 bool sched_run_may_start(struct sched *sched, struct pool_run *run)
 {
 	const struct bound *upstream = &run->upstream->bound;
-	const struct endpoint *endpoint = run->group->endpoint;
+	const struct sched_endpoint *endpoint = run->group->endpoint;
 
 	if (!run->promised)
 		return !find_obstacle(sched, run->queue, NULL);
@@ -260,7 +260,7 @@ void sched_run_leave(struct sched *sched, struct pool_run *run)
 
 void sched_run_enter_flight(struct sched *sched, struct pool_run *run)
 {
-	struct endpoint *endpoint = run->group->endpoint;
+	struct sched_endpoint *endpoint = run->group->endpoint;
 
 	unpromise(run);
 	run->upstream->bound.in_flight++;
