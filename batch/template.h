@@ -11,9 +11,10 @@
 #include "pool/helper.h"
 
 enum {
-	TEMPLATE_TEXT_MAX = 16 * 1024,  /* bytes of a program */
-	TEMPLATE_PARTS_MAX = 16,        /* members of its input */
-	TEMPLATE_LIMIT_US = 1000 * 1000 /* what an evaluation may take unless one knows better */
+	TEMPLATE_TEXT_MAX = 16 * 1024,      /* bytes of a program */
+	TEMPLATE_PARTS_MAX = 16,            /* members of its input */
+	TEMPLATE_LIMIT_US = 4 * 1000 * 1000 /* an evaluation, on a machine that has others to run;
+					       of CPU time the process itself has less */
 };
 
 enum template_kind { TEMPLATE_REQUEST, TEMPLATE_RESPONSE, TEMPLATE_FALLBACK, TEMPLATE_ITEM_CHECK };

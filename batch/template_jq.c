@@ -23,7 +23,7 @@
 
 enum {
 	MEMORY_BYTES = 256 << 20,
-	CPU_SECONDS = 5,         /* for what no deadline ends, since the program is gone */
+	CPU_SECONDS = 1,         /* an evaluation; to the next whole second */
 	TRIM_BYTES = 1 << 20,    /* a question or an answer as large leaves free pages behind */
 	LEAVE_BYTES = 128 << 20, /* still held between two questions: a leak */
 	LOOK_EVERY = 256,        /* questions; asking the heap takes some us */
