@@ -373,10 +373,12 @@ def spell(conn, request):
     """The whole request back, as `how` spells it, in the body, a header and the reason phrase."""
     text = "%s|%s|%s" % (request.target, request.header(request.query.get("name", "authorization"), ""),
                          request.body.decode("latin-1"))
+    def escape(form, which):
+        return '"%s"' % "".join(form % ord(c) if not c.isalnum() and c != "%" and which(i, c) else c for i, c in enumerate(text))
+
     bodies = {"plain": text, "json": json.dumps({"said": text}), "slash": json.dumps(text).replace("/", "\\/"),
-              "unicode": '"%s"' % "".join("\\u%04X" % ord(c) for c in text),
-              "lower": '"%s"' % "".join("\\u%04x" % ord(c) for c in text),
-              "mixed": '"%s"' % "".join(c if i % 2 and c not in '"\\' else "\\u%04x" % ord(c) for i, c in enumerate(text)),
+              "unicode": escape("\\u%04X", lambda i, c: True), "lower": escape("\\u%04x", lambda i, c: True),
+              "mixed": escape("\\u%04x", lambda i, c: i % 2 or c in '"\\'),
               "percent": urllib.parse.quote(text, ""), "html": text.replace("&", "&amp;")}
     how = request.query.get("how", "plain")
     kind = "text/plain" if how in ("plain", "percent", "html") else "application/json"
