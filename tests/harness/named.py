@@ -81,6 +81,42 @@ def helpers(server):
     return [h for p in children(server.serving_pid) for h in children(p) if alive(h)]
 
 
+PROGRAMS = {  # an item {"do": name} -> what its template does
+    "error": 'error("no: \\(.item.do)")',
+    "error_object": "error({code: 7})",
+    "error_null": "error(null)",
+    "nothing": "empty",
+    "two": "({}, {})",
+    "then_error": '({}, error("late"))',
+    "string": '"text"',
+    "list": "[]",
+    "nul": "null",
+    "number": "1",
+    "loop": "(def f: f; f)",
+    "long_loop": "(reduce range(1e12) as $i (0; . + 1) | {})",
+    "repeat": "([limit(1e9; repeat(1))] | {})",
+    "swell": "([range(1e9)] | {})",
+    "swell_text": '("x" * 1e9 | {})',
+    "double": '({body: (reduce range(40) as $i ("xxxxxxxx"; . + .))})',
+    "recursion": "(def f: 1 + f; {body: f})",
+    "deep_recursion": "(def f(n): if n == 0 then 0 else 1 + f(n - 1) end; {body: f(100000000)})",
+    "abort": "([] | .[536870912] = 1 | {body: .})",
+    "deep": "{body: (reduce range(200) as $i (0; [.]))}",
+    "deep_fine": "{body: (reduce range(50) as $i (0; [.]))}",
+    "very_deep": "{body: (reduce range(20000) as $i (0; [.]))}",
+    "large": '{body: ("x" * 9000000)}',
+    "type": "(.item.do + 1)",
+    "index_type": "{body: (.item.do | .a.b)}",
+    "regex": '("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab" | test("^(a+)+$") | {})',
+}
+
+
+def program(fine):
+    """One program for all of it: it chooses by the item, as a careless one would."""
+    arms = "".join("elif .item.do == \"%s\" then %s\n" % pair for pair in PROGRAMS.items())
+    return "if (.item | type) != \"object\" or .item.do == null then %s\n%selse .item.do end" % (fine, arms)
+
+
 class Case(world.Case):
     """Posts data to endpoints; each answer is looked at as a whole."""
 
@@ -113,3 +149,9 @@ class Case(world.Case):
             found = server.metrics(headers)
             return found.of("batchgate_in_flight") == 0 and found.of("batchgate_queued") == 0
         world.wait_for("nothing to be in flight", calm)
+
+    def failed(self, result, reason="request", what=None):
+        self.assert_error(result, "transform_failed", reason, sent=reason == "response", retryable=False)
+        if what:
+            self.assertIn(what, result["error"]["message"])
+        self.assertLess(len(result["error"]["message"]), 600)
