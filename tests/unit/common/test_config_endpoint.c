@@ -292,6 +292,9 @@ static const struct {
 		"x.url: \"http://a/#b\" has a fragment (#), which is never sent"},
 	{"x: {url: 'http://a/${KEY} '}", "x.url: \"http://a/${KEY} \" has a blank, or something "
 					 "that must be percent-encoded"},
+	{"x: {url: '${PIN}://${PIN}?a=${PIN}&b=${PIN}'}",
+		"x.url: \"${PIN}://${PIN}?a=${PIN}&b=${PIN}\" is no http or https URL, such as "
+		"https://api.example.com/v1/chat"},
 	{"x: {url: '${NOPE}'}",
 		"x.url: the environment has no NOPE; set it, or write ${NOPE:-default}"},
 	{"x: {url: [a]}", "x.url: must be a single value, not a list"},
