@@ -451,6 +451,6 @@ void config_endpoint_finish(struct config_loading *loading)
 
 	for (size_t i = 0; i < config->endpoint_count; i++)
 		config_secret_finish(loading, &config->endpoints[i]);
-	for (size_t i = 0; i < config->auth.key_count; i++)
+	for (size_t i = 0; !config_fault_any(loading) && i < config->auth.key_count; i++)
 		warn_of_strangers(loading, i);
 }
