@@ -5,16 +5,39 @@
 
 static const char shown[] = "***";
 
-enum { SHOWN_LEN = sizeof shown - 1, SPELLING_MAX = 2 };
+enum { SHOWN_LEN = sizeof shown - 1 };
 
-/* How many bytes of `at` spell the secret's byte `c`: itself, or escaped as JSON allows; 0: none.
- */
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* How many bytes of `at` spell the secret's byte `c`: itself, escaped as JSON allows, or
+ * percent-encoded; 0: none. */
 static size_t spells(const char *at, size_t len, char c)
 {
-	if (len >= SPELLING_MAX && at[0] == '\\' && at[1] == c &&
-		(c == '"' || c == '\\' || c == '/'))
-		return SPELLING_MAX;
-	return len > 0 && at[0] == c ? 1 : 0;
+	if (len > 0 && at[0] == c)
+		return 1;
+	if (len >= 2 && at[0] == '\\' && at[1] == c && (c == '"' || c == '\\' || c == '/'))
+		return 2;
+	if (len >= 3 && at[0] == '%' && hex_value(at[1]) >= 0 && hex_value(at[2]) >= 0 &&
+		hex_value(at[1]) * 16 + hex_value(at[2]) == (unsigned char)c)
+		return 3;
+	return 0;
+}
+
+/* Where a spelling of `c` may begin. */
+static char *find(char *at, size_t len, char c)
+{
+	char *plain = memchr(at, c, len);
+	size_t before = plain ? (size_t)(plain - at) : len;
+	char *escaped = strchr("\"\\/", c) ? memchr(at, '\\', before) : NULL;
+	char *encoded = memchr(at, '%', escaped ? (size_t)(escaped - at) : before);
+
+	return encoded ? encoded : escaped ? escaped : plain;
 }
 
 /* The length of the secret's spelling that begins here; 0: none does. */
@@ -37,13 +60,9 @@ static size_t mask_one(const char *secret, char *bytes, size_t len)
 	size_t from = 0, to = 0;
 
 	while (from < len) {
-		char *next = memchr(bytes + from, secret[0], len - from);
-		char *escaped =
-			strchr("\"\\/", secret[0]) ? memchr(bytes + from, '\\', len - from) : NULL;
+		char *next = find(bytes + from, len - from, secret[0]);
 		size_t used, skip;
 
-		if (escaped && (!next || escaped < next))
-			next = escaped;
 		skip = next ? (size_t)(next - bytes) - from : len - from;
 		if (to != from)
 			memmove(bytes + to, bytes + from, skip);
