@@ -99,7 +99,8 @@ static const char *ask(struct call *call, const struct template *template,
 {
 	struct task *task = task_of(call);
 	struct helper_set *set = call_helpers(call);
-	struct helper_question question = {.note = template_id(template),
+	struct helper_question question = {.asker = task->env,
+		.note = template_id(template),
 		.limit_us = TEMPLATE_LIMIT_US,
 		.deadline_us = deadline_us,
 		.done = on_answer,
