@@ -98,7 +98,7 @@ static void ask(struct helper_kit *kit, struct kit_answer *answer, const char *t
 {
 	kit_answer_init(answer, kit);
 	ck_assert_int_eq(kit_try_ask(kit, answer, mem_copy(text, strlen(text)), strlen(text),
-				 5 * KIT_SECOND, CLOCK_NEVER),
+				 30 * KIT_SECOND, CLOCK_NEVER),
 		ERR_OK);
 }
 

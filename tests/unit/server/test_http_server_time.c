@@ -323,42 +323,63 @@ START_TEST(two_hundred_kept_connections_are_suspended_and_resumed_over_and_over)
 }
 END_TEST
 
-/* Connections of one http thread, as many as `count`, in `wires`; the others stay open in `rest`.
- * Returns how many there are in all. */
-static size_t open_on_one_thread(
-	uint16_t port, struct wire *wires, size_t count, struct wire *rest, size_t rest_max)
-{
-	char name[32] = "";
-	size_t mine = 0, other = 0;
+enum { THREADS_MAX = 8 };
 
-	while (mine < count) {
+struct side { /* connections of one http thread */
+	char name[32];
+	struct wire *wires;
+	size_t count;
+};
+
+static struct side *side_of(struct side *sides, const char *name, size_t count)
+{
+	struct side *side = sides;
+
+	while (*side->name && strcmp(side->name, name) != 0)
+		side++;
+	ck_assert_uint_lt((size_t)(side - sides), THREADS_MAX);
+	if (!*side->name) {
+		snprintf(side->name, sizeof side->name, "%s", name);
+		side->wires = mem_new(count * sizeof *side->wires);
+	}
+	return side;
+}
+
+/* Opens connections until one http thread has `count` of them. */
+static struct side *open_on_one_thread(uint16_t port, struct side *sides, size_t count)
+{
+	struct side *side;
+
+	do {
 		struct wire wire = wire_open(port);
 		struct answer answer;
 
 		wire_say(&wire, "GET /thread HTTP/1.1\r\nHost: x\r\n\r\n");
 		answer = wire_answer(&wire);
-		if (!*name)
-			snprintf(name, sizeof name, "%s", answer.body);
-		if (strcmp(name, answer.body) == 0) {
-			wires[mine++] = wire;
-		} else {
-			ck_assert_uint_lt(other, rest_max);
-			rest[other++] = wire;
-		}
+		side = side_of(sides, answer.body, count);
+		side->wires[side->count++] = wire;
 		answer_free(&answer);
+	} while (side->count < count);
+	return side;
+}
+
+static void close_sides(struct side *sides)
+{
+	for (struct side *side = sides; side < sides + THREADS_MAX; side++) {
+		for (size_t i = 0; i < side->count; i++)
+			wire_close(&side->wires[i]);
+		mem_free(side->wires);
 	}
-	return other;
 }
 
 /* libmicrohttpd reads at most 128 events at a time, and up to 1.0.1 at least waits for another one
  * where it got just so many, before it looks at them. */
 START_TEST(requests_that_come_just_as_many_at_once_as_the_library_reads_events_are_answered)
 {
-	enum { WIRES = 262, REST = 640 };
-	static struct wire wires[WIRES], rest[REST];
+	enum { WIRES = 262 };
 	static const size_t counts[] = {127, 128, 129, 256, 257};
-	uint16_t port = toys_start(&toys);
-	size_t others = open_on_one_thread(port, wires, WIRES, rest, REST);
+	struct side sides[THREADS_MAX + 1] = {0};
+	struct wire *wires = open_on_one_thread(toys_start(&toys), sides, WIRES)->wires;
 
 	for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
 		struct wire *blocker = &wires[WIRES - 1 - k]; /* nothing is left to do for it */
@@ -372,10 +393,7 @@ START_TEST(requests_that_come_just_as_many_at_once_as_the_library_reads_events_a
 		for (size_t i = 0; i < counts[k]; i++)
 			expect_status(&wires[i], 200);
 	}
-	for (size_t i = 0; i < WIRES; i++)
-		wire_close(&wires[i]);
-	for (size_t i = 0; i < others; i++)
-		wire_close(&rest[i]);
+	close_sides(sides);
 }
 END_TEST
 
