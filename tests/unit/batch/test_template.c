@@ -480,7 +480,7 @@ START_TEST(a_hostile_program_fails_in_time_and_the_next_ones_succeed)
 	for (size_t i = 1; i < 4; i++)
 		ask_item(&kit, &good[i], small, "1", 60 * KIT_SECOND);
 	kit_run(&kit, 2);
-	ck_assert_uint_lt(clock_us() - begun_us, limit_us + 2 * KIT_SECOND);
+	ck_assert_uint_lt(clock_us() - begun_us, limit_us + 10 * KIT_SECOND);
 	kit_run(&kit, 5);
 	got = read_answer(&bad);
 	ck_assert_msg(!got.ok, "%.*s", (int)got.text.len, got.text.ptr);

@@ -98,7 +98,7 @@ static void ask(struct helper_kit *kit, struct kit_answer *answer, const char *t
 {
 	kit_answer_init(answer, kit);
 	ck_assert_int_eq(kit_try_ask(kit, answer, mem_copy(text, strlen(text)), strlen(text),
-				 5 * KIT_SECOND, CLOCK_NEVER),
+				 30 * KIT_SECOND, CLOCK_NEVER),
 		ERR_OK);
 }
 
@@ -185,7 +185,7 @@ START_TEST(a_process_that_hangs_is_killed_at_its_limit_and_what_is_behind_it_goe
 	expect(&hang, HELPER_LATE, "");
 	expect(&behind, HELPER_OK, "here");
 	ck_assert_uint_ge(took_us, KIT_SECOND / 5);
-	ck_assert_uint_lt(took_us, 3 * KIT_SECOND);
+	ck_assert_uint_lt(took_us, 10 * KIT_SECOND);
 	kit_close(&kit);
 }
 END_TEST
@@ -202,7 +202,7 @@ START_TEST(past_its_deadline_a_question_is_late_wherever_it_is_and_its_process_l
 	kit_answer_init(&behind, &kit);
 	soon_us = clock_us() + KIT_SECOND / 10;
 	ck_assert_int_eq(
-		kit_try_ask(&kit, &hang, mem_copy("h", 1), 1, KIT_SECOND / 2, soon_us), ERR_OK);
+		kit_try_ask(&kit, &hang, mem_copy("h", 1), 1, 3 * KIT_SECOND, soon_us), ERR_OK);
 	ck_assert_int_eq(
 		kit_try_ask(&kit, &behind, mem_copy("ex", 2), 2, KIT_SECOND, soon_us), ERR_OK);
 	for (size_t i = 0; i < HELPER_WINDOW; i++) {
@@ -407,7 +407,7 @@ START_TEST(where_no_process_can_live_questions_are_refused_and_starts_get_rarer)
 	expect(&answer, HELPER_UNAVAILABLE, "");
 	started = helper_counts(kit.set).started;
 	ck_assert_uint_ge(started, 6);
-	while (clock_us() < begun_us + 2 * KIT_SECOND)
+	while (clock_us() < begun_us + 2 * KIT_SECOND || helper_counts(kit.set).started == started)
 		kit_turn(&kit, KIT_SECOND);
 	ck_assert_uint_le(helper_counts(kit.set).started, 12);
 	ck_assert_uint_gt(helper_counts(kit.set).started, started);
