@@ -313,7 +313,7 @@ static int start_engine(struct run *run)
 	if (code == ERR_OK)
 		code = guard_new(run->config, 0, &run->guard, &err);
 	if (code == ERR_OK)
-		code = pool_new(run->config, &run->budget, &run->pool, &err);
+		code = pool_new(run->config, &run->budget, NULL, &run->pool, &err);
 	if (code == ERR_OK)
 		code = start_feed(run);
 	if (code == ERR_OK)

@@ -22,6 +22,34 @@ struct caller *caller_new(const char *name, bool ad_hoc, bool admin)
 	return caller;
 }
 
+bool caller_restrict(struct caller *caller, char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], "*") == 0)
+			return true;
+	caller->restricted = true;
+	caller->endpoints = mem_try(count * sizeof *caller->endpoints);
+	if (!caller->endpoints)
+		return false;
+	while (caller->endpoint_count < count) {
+		const char *name = names[caller->endpoint_count];
+		char *copy = mem_copy(name, strlen(name));
+
+		if (!copy)
+			return false;
+		caller->endpoints[caller->endpoint_count++] = copy;
+	}
+	return true;
+}
+
+bool caller_may_use(const struct caller *caller, const char *endpoint)
+{
+	for (size_t i = 0; i < caller->endpoint_count; i++)
+		if (strcmp(caller->endpoints[i], endpoint) == 0)
+			return true;
+	return !caller->restricted;
+}
+
 struct caller *caller_ref(struct caller *caller)
 {
 	atomic_fetch_add(&caller->refs, 1);
@@ -32,6 +60,9 @@ void caller_unref(struct caller *caller)
 {
 	if (!caller || atomic_fetch_sub(&caller->refs, 1) != 1)
 		return;
+	for (size_t i = 0; i < caller->endpoint_count; i++)
+		mem_free(caller->endpoints[i]);
+	mem_free(caller->endpoints);
 	mem_free(caller->name);
 	mem_free(caller);
 }

@@ -2,9 +2,9 @@
  *
  * A load goes defaults, file, environment, flags - each overwrites what is there - then what holds
  * between settings. Its parts: config_node (YAML -> tree), config_expand (${NAME}), config_value
- * (words), config_table (settings.def), config_read, config_entry, config_endpoint (tree ->
- * settings), config_source (environment, flags), config_check, config_print; config_fault is what
- * they share. */
+ * (words), config_table (settings.def), config_read, config_entry, config_endpoint, config_param
+ * (tree -> settings), config_secret (what must not be shown), config_source (environment, flags),
+ * config_check, config_print, config_show, config_write; config_fault is what they share. */
 #include "common/config.h"
 
 #include <arpa/inet.h>
@@ -14,6 +14,7 @@
 
 #include "common/cgroup.h"
 #include "common/config_check.h"
+#include "common/config_endpoint.h"
 #include "common/config_entry.h"
 #include "common/config_expand.h"
 #include "common/config_fault.h"
@@ -106,6 +107,7 @@ static enum err_code finish(
 	if (!loading->no_memory && !loading->unread) {
 		config_check_fit(loading, machine_memory);
 		config_check(loading);
+		config_endpoint_finish(loading);
 	}
 	config_entry_last_upstream(loading);
 	note_places(loading);
@@ -160,6 +162,7 @@ void config_unref(struct config *config)
 	if (!config || atomic_fetch_sub(&config->refs, 1) != 1)
 		return;
 	config_entry_free(config);
+	config_endpoint_free(config);
 	config_kept_clear("", config);
 	mem_free(config->targets.allow_place);
 	mem_free(config->targets.deny_place);
@@ -238,4 +241,12 @@ const struct config_upstream *config_upstream_of(
 		if (matches(config->upstreams[i].match, host, port))
 			return &config->upstreams[i];
 	return &config->upstreams[last];
+}
+
+const struct config_endpoint *config_endpoint_of(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->endpoint_count; i++)
+		if (strcmp(config->endpoints[i].name, name) == 0)
+			return &config->endpoints[i];
+	return NULL;
 }

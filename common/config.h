@@ -11,28 +11,9 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/config_types.h"
 #include "common/err.h"
 #include "common/log.h"
-
-struct config_strings {
-	char **items;
-	size_t count;
-};
-
-struct config_key { /* auth.keys[] */
-	char *name;
-	uint8_t (*sha256)[32];
-	size_t sha256_count;
-	bool ad_hoc, admin;
-	struct config_strings endpoints;
-};
-
-struct config_upstream { /* upstreams[]; the implicit "*" stands last, so that one always matches */
-	char *match;     /* as written, lower case; also the metric label */
-	unsigned concurrency;
-	uint64_t connect_timeout_ms;
-	char *ca_file; /* "" : the system's */
-};
 
 struct config {
 	atomic_uint refs;
@@ -75,8 +56,10 @@ struct config {
 	} targets;
 	struct config_upstream *upstreams;
 	size_t upstream_count;
-	bool upstream_implied; /* the last one is: nobody wrote it */
-	struct {               /* read and checked; there are no jobs yet */
+	bool upstream_implied;             /* the last one is: nobody wrote it */
+	struct config_endpoint *endpoints; /* in the file's order */
+	size_t endpoint_count;
+	struct { /* read and checked; there are no jobs yet */
 		char *store;
 		char *webhook_secret;
 	} jobs;
@@ -111,4 +94,6 @@ void config_help(struct buf *out);
 /* The rule for this host and port: the first of `upstreams` that matches. Never NULL. */
 const struct config_upstream *config_upstream_of(
 	const struct config *config, const char *host, uint16_t port);
+const struct config_endpoint *config_endpoint_of(
+	const struct config *config, const char *name); /* or NULL */
 #endif

@@ -58,6 +58,7 @@ struct target { /* of one scalar */
 	struct config_loading *loading;
 	struct config_place place;
 	const char *key;
+	struct config_marks *marks; /* NULL: nobody asks */
 	struct buf out;
 };
 
@@ -73,6 +74,16 @@ static void put(struct target *target, const char *bytes, size_t len)
 			"is too long; %d bytes are allowed", CONFIG_TEXT_MAX_BYTES);
 }
 
+/* The same for what came from outside. */
+static void put_marked(struct target *target, const char *bytes, size_t len)
+{
+	size_t from = target->out.len;
+
+	put(target, bytes, len);
+	if (target->marks)
+		config_secret_mark(target->loading, target->marks, from, target->out.len);
+}
+
 static bool is_space(char c)
 {
 	return c == ' ' || (c >= '\t' && c <= '\r');
@@ -86,7 +97,7 @@ static void put_trimmed(struct target *target, const char *text, size_t len)
 		text++;
 		len--;
 	}
-	put(target, text, len);
+	put_marked(target, text, len);
 }
 
 static void put_file(struct target *target, const char *path)
@@ -146,9 +157,9 @@ static void put_variable(struct target *target, const char *name)
 	}
 	value = config_expand_env(loading, name, len);
 	if (usual && (!value || !*value))
-		value = usual + 2;
-	if (value)
-		put(target, value, strlen(value));
+		put(target, usual + 2, strlen(usual + 2));
+	else if (value)
+		put_marked(target, value, strlen(value));
 	else
 		config_fault(loading, target->place, target->key,
 			"the environment has no %.*s; set it, or write ${%.*s:-default}",
@@ -197,7 +208,13 @@ static void put_all(struct target *target, const char *text)
 char *config_expand(struct config_loading *loading, struct config_place place, const char *key,
 	const char *text)
 {
-	struct target target = {.loading = loading, .place = place, .key = key};
+	return config_expand_marked(loading, place, key, text, NULL);
+}
+
+char *config_expand_marked(struct config_loading *loading, struct config_place place,
+	const char *key, const char *text, struct config_marks *ret_marks)
+{
+	struct target target = {.loading = loading, .place = place, .key = key, .marks = ret_marks};
 	size_t faults_before = loading->fault_count, len;
 
 	buf_init(&target.out, CONFIG_TEXT_MAX_BYTES);

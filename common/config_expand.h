@@ -3,6 +3,7 @@
 #ifndef COMMON_CONFIG_EXPAND_H
 #define COMMON_CONFIG_EXPAND_H
 #include "common/config_fault.h"
+#include "common/config_secret.h"
 
 enum { CONFIG_TEXT_MAX_BYTES = 64 * 1024 };
 
@@ -10,6 +11,9 @@ enum { CONFIG_TEXT_MAX_BYTES = 64 * 1024 };
  * was noted under `key`. A `$` that begins none of these stands for itself. */
 char *config_expand(struct config_loading *loading, struct config_place place, const char *key,
 	const char *text);
+/* The same; adds to ret_marks what did not stand in `text` itself, nor in a `:-default`. */
+char *config_expand_marked(struct config_loading *loading, struct config_place place,
+	const char *key, const char *text, struct config_marks *ret_marks);
 void config_expand_free(char *text); /* NULL is fine */
 const char *config_expand_env(
 	const struct config_loading *loading, const char *name, size_t len); /* or NULL */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/config_value.h"
+#include "common/config_write.h"
 #include "common/mem.h"
 
 struct ports { /* as targets.ports stands in struct config, in front of its count */
@@ -15,6 +16,18 @@ _Static_assert(
 	offsetof(struct config, targets.port_count) - offsetof(struct config, targets.ports) ==
 		offsetof(struct ports, count),
 	"targets.ports and its count stand together");
+_Static_assert(offsetof(struct config_endpoint, retry.retry_on_count) -
+			       offsetof(struct config_endpoint, retry.retry_on) ==
+		       offsetof(struct ports, count),
+	"retry_on and its count stand together");
+_Static_assert(sizeof(enum config_param_type) == sizeof(uint32_t), "kept as a number of 32 bits");
+
+/* Kept as a string: texts, and the method, which is a choice. */
+static bool is_text(const struct setting *setting)
+{
+	return (setting->type >= SETTING_TEXT && setting->type <= SETTING_PROGRAM) ||
+	       setting->type == SETTING_METHOD;
+}
 
 static void keep_number(const struct setting *setting, void *base, uint64_t number)
 {
@@ -85,7 +98,7 @@ static void clear(const struct setting *setting, void *base)
 	} else if (setting->type == SETTING_PORTS) {
 		mem_free(ports->items);
 		*ports = (struct ports){NULL, 0};
-	} else if (setting->type >= SETTING_TEXT && setting->type <= SETTING_PROGRAM) {
+	} else if (is_text(setting)) {
 		free_text(at);
 	}
 }
@@ -149,6 +162,7 @@ static bool keep_ports(const struct setting *setting, void *base, char *const *t
 static bool keep(const struct setting *setting, void *base, char *const *texts, size_t count)
 {
 	uint64_t number = 0;
+	double rate;
 
 	if (setting->width == 0)
 		return true;
@@ -156,8 +170,13 @@ static bool keep(const struct setting *setting, void *base, char *const *texts, 
 		return keep_strings(setting, base, texts, count);
 	if (setting->type == SETTING_PORTS)
 		return keep_ports(setting, base, texts, count);
-	if (!config_value_is_number(setting->type))
+	if (is_text(setting))
 		return keep_text(setting, base, texts[0]);
+	if (setting->type == SETTING_RATE) {
+		rate = config_value_rate(texts[0]);
+		memcpy((char *)base + setting->offset, &rate, sizeof rate);
+		return true;
+	}
 	REQUIRE(config_value_read(setting->type, texts[0], &number) == NULL);
 	keep_number(setting, base, number);
 	return true;
@@ -191,6 +210,9 @@ static bool judge_number(struct config_loading *loading, struct config_place pla
 		config_fault(loading, place, key, "%s %s", shown, problem);
 	else if (ranged && (number < setting->min || number > setting->max))
 		fault_range(loading, place, setting, key, shown);
+	else if (setting->type == SETTING_RATE && setting->max && number > setting->max)
+		config_fault(loading, place, key, "%s is too fast; the count may be %llu", shown,
+			(unsigned long long)setting->max);
 	else
 		return true;
 	return false;
@@ -321,24 +343,6 @@ void config_kept_defaults(struct config_loading *loading, const char *scope, voi
 	}
 }
 
-void config_kept_print_text(const char *text, struct buf *out)
-{
-	buf_add_char(out, '"');
-	for (const char *c = text; *c; c++) {
-		unsigned char byte = (unsigned char)*c;
-
-		if (byte == '"' || byte == '\\')
-			buf_addf(out, "\\%c", byte);
-		else if (byte == '$')
-			buf_adds(out, "$$");
-		else if (byte < ' ' || byte == 0x7F)
-			buf_addf(out, "\\x%02x", byte);
-		else
-			buf_add_char(out, *c);
-	}
-	buf_add_char(out, '"');
-}
-
 static void print_list(const struct setting *setting, const void *at, struct buf *out)
 {
 	const struct config_strings *strings = at;
@@ -353,7 +357,7 @@ static void print_list(const struct setting *setting, const void *at, struct buf
 		if (numbers)
 			buf_add_u64(out, ports->items[i]);
 		else
-			config_kept_print_text(strings->items[i], out);
+			config_write_text(strings->items[i], out);
 	}
 	buf_add_char(out, ']');
 }
@@ -361,7 +365,8 @@ static void print_list(const struct setting *setting, const void *at, struct buf
 void config_kept_print(const struct setting *setting, const void *base, struct buf *out)
 {
 	const void *at = (const char *)base + setting->offset;
-	bool number = config_value_is_number(setting->type);
+	bool number = config_value_is_number(setting->type) && !is_text(setting);
+	double rate;
 
 	if (setting->width == 0) {
 		if (number)
@@ -369,15 +374,17 @@ void config_kept_print(const struct setting *setting, const void *base, struct b
 		else if (config_table_is_list(setting))
 			buf_adds(out, "[]");
 		else
-			config_kept_print_text(setting->fallback, out);
+			config_write_text(setting->fallback, out);
 	} else if (config_table_is_list(setting)) {
 		print_list(setting, at, out);
+	} else if (setting->type == SETTING_RATE) {
+		memcpy(&rate, at, sizeof rate);
+		config_value_write_rate(rate, out);
 	} else if (number) {
 		config_value_write(setting->type, kept_number(setting, base), out);
 	} else {
 		const char *text = *(char *const *)at;
 
-		config_kept_print_text(
-			setting->type == SETTING_SECRET && *text ? "***" : text, out);
+		config_write_text(setting->type == SETTING_SECRET && *text ? "***" : text, out);
 	}
 }

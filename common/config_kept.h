@@ -16,6 +16,4 @@ void config_kept_defaults(struct config_loading *loading, const char *scope, voi
 void config_kept_clear(const char *scope, void *base);
 /* The value kept, or the default where it is not kept, as YAML. */
 void config_kept_print(const struct setting *setting, const void *base, struct buf *out);
-/* A YAML string in double quotes; `$` doubled, so that reading gives the same. */
-void config_kept_print_text(const char *text, struct buf *out);
 #endif

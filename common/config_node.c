@@ -15,6 +15,7 @@ struct reader {
 	yaml_parser_t parser;
 	const char *text;
 	size_t len, node_count;
+	size_t at, at_line;         /* where line `at_line` (from 0) begins; only ever goes on */
 	bool broken;                /* a fault after which nothing more can be read */
 	char path[CONFIG_KEY_SIZE]; /* of the value being read, for messages */
 };
@@ -138,6 +139,66 @@ static char *copy_scalar(struct reader *reader, const yaml_event_t *event)
 	return text;
 }
 
+/* The file's line, from 0; those asked for come in order. Empty past the end. */
+static struct span line_of(struct reader *reader, size_t line)
+{
+	const char *at, *end;
+
+	while (reader->at_line < line && reader->at < reader->len) {
+		at = reader->text + reader->at;
+		end = memchr(at, '\n', reader->len - reader->at);
+		reader->at += end ? (size_t)(end - at) + 1 : reader->len - reader->at;
+		reader->at_line++;
+	}
+	at = reader->text + reader->at;
+	end = memchr(at, '\n', reader->len - reader->at);
+	return (struct span){at, end ? (size_t)(end - at) : reader->len - reader->at};
+}
+
+/* A block whose lines are the file's, each but the blank ones with the same spaces taken off. The
+ * first that is not blank tells how many; where it does not fit (odd line breaks, UTF-16) nothing
+ * is told. */
+static void place_block(struct reader *reader, size_t line, struct config_node *node)
+{
+	const char *text = node->text + strspn(node->text, "\n");
+	size_t len = strcspn(text, "\n"), taken;
+	struct span source;
+
+	node->text_line = line + 1; /* counted from 1 */
+	if (!len)
+		return;
+	source = line_of(reader, line + (size_t)(text - node->text));
+	if (source.len && source.ptr[source.len - 1] == '\r')
+		source.len--;
+	taken = source.len - len;
+	if (source.len >= len && taken <= 1024 && memcmp(source.ptr + taken, text, len) == 0 &&
+		span_trim((struct span){source.ptr, taken}).len == 0)
+		node->indent = (unsigned)taken;
+}
+
+static size_t count_chars(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text; text++)
+		count += ((unsigned char)*text & 0xC0) != 0x80;
+	return count;
+}
+
+static void place_text(struct reader *reader, const yaml_event_t *event, struct config_node *node)
+{
+	const yaml_mark_t *start = &event->start_mark, *end = &event->end_mark;
+	yaml_scalar_style_t style = event->data.scalar.style;
+	size_t quotes = style == YAML_PLAIN_SCALAR_STYLE ? 0 : 2;
+
+	node->text_line = start->line + 1;
+	if (style == YAML_LITERAL_SCALAR_STYLE)
+		place_block(reader, start->line + 1, node);
+	else if (style != YAML_FOLDED_SCALAR_STYLE && start->line == end->line &&
+		 end->column - start->column == count_chars(node->text) + quotes)
+		node->indent = (unsigned)(start->column + quotes / 2); /* nothing escaped in it */
+}
+
 static struct config_node *read_scalar(struct reader *reader, const yaml_event_t *event)
 {
 	struct config_node *node = new_node(reader, CONFIG_SCALAR, event->start_mark.line + 1);
@@ -146,6 +207,8 @@ static struct config_node *read_scalar(struct reader *reader, const yaml_event_t
 		return NULL;
 	node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	node->text = copy_scalar(reader, event);
+	if (node->text)
+		place_text(reader, event, node);
 	return node;
 }
 

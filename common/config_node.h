@@ -16,10 +16,14 @@ enum config_node_kind { CONFIG_SCALAR, CONFIG_LIST, CONFIG_MAP };
 
 struct config_node {
 	enum config_node_kind kind;
-	size_t line;  /* 1-based; of the key in a mapping */
-	bool plain;   /* a scalar without quotes */
-	char *key;    /* in a mapping, else NULL */
-	char *text;   /* of a scalar: terminated, no NUL within */
+	size_t line; /* 1-based; of the key in a mapping */
+	bool plain;  /* a scalar without quotes */
+	char *key;   /* in a mapping, else NULL */
+	char *text;  /* of a scalar: terminated, no NUL within */
+	/* Where the text's first line stands, and how many columns YAML took off each of its lines;
+	 * the scalar's own line and 0 where its lines are not those of the file. */
+	size_t text_line;
+	unsigned indent;
 	size_t count; /* of the children */
 	struct config_node *first, *last, *next;
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/config_kept.h"
+#include "common/config_show.h"
 #include "common/config_table.h"
 #include "common/config_value.h"
 #include "common/digest.h"
@@ -66,6 +67,8 @@ static void print_setting(
 		print_upstreams(config, out);
 		return;
 	case SETTING_ENDPOINTS:
+		config_show_endpoints(config, out);
+		return;
 	case SETTING_HEADERS:
 		buf_addf(out, "%s%s: {}\n", name ? "  " : "", name ? name + 1 : setting->path);
 		return;

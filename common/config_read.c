@@ -33,6 +33,12 @@ bool config_read_is_list(
 char *config_read_text(
 	struct config_loading *loading, const struct config_node *node, const char *key)
 {
+	return config_read_marked(loading, node, key, NULL);
+}
+
+char *config_read_marked(struct config_loading *loading, const struct config_node *node,
+	const char *key, struct config_marks *ret_marks)
+{
 	struct config_place place = config_fault_in_file(node->line);
 
 	if (node->kind != CONFIG_SCALAR)
@@ -41,7 +47,7 @@ char *config_read_text(
 	else if (config_node_is_null(node))
 		config_fault(loading, place, key, "has no value");
 	else
-		return config_expand(loading, place, key, node->text);
+		return config_expand_marked(loading, place, key, node->text, ret_marks);
 	return NULL;
 }
 
@@ -49,15 +55,10 @@ static void read_scalar(struct config_loading *loading, const struct config_node
 	const struct setting *setting, const char *key, void *base)
 {
 	struct config_place place = config_fault_in_file(node->line);
-	bool program = setting->type == SETTING_PROGRAM && node->kind == CONFIG_SCALAR &&
-		       !config_node_is_null(node);
-	char *text = program ? mem_copy(node->text, strlen(node->text))
-			     : config_read_text(loading, node, key);
+	char *text = config_read_text(loading, node, key);
 
 	if (text)
 		config_kept_set(loading, place, setting, key, base, &text, 1, node->text);
-	else if (program)
-		config_fault_no_memory(loading);
 	config_expand_free(text);
 }
 
@@ -114,7 +115,13 @@ static void read_setting(struct config_loading *loading, const struct config_nod
 	case SETTING_QUERY:
 	case SETTING_PARAMS:
 	case SETTING_ENDPOINTS:
-		config_endpoint_read(loading, node, setting, key);
+		config_endpoint_read(loading, node, setting, key, base);
+		break;
+	case SETTING_URL:
+		config_endpoint_url(loading, node, setting, key, base);
+		break;
+	case SETTING_PROGRAM:
+		config_endpoint_program(loading, node, setting, key, base);
 		break;
 	case SETTING_ANY:
 		break;

@@ -14,34 +14,35 @@
 
 /* name, what --help calls it; the first group is numbers, the next choices, then texts, lists, and
  * what config_entry reads */
-#define SETTING_TYPES(X)                                    \
-	X(COUNT, "number")                                  \
-	X(SIZE, "size")                                     \
-	X(TIME, "time")                                     \
-	X(RATE, "rate")                                     \
-	X(PERCENT, "percent")                               \
-	X(BOOL, "true|false")                               \
-	X(LEVEL, "debug|info|warn|error|off")               \
-	X(FORMAT, "json|text")                              \
-	X(HARDENING, "auto|on|off")                         \
-	X(HTTP2, "auto|off|h2c")                            \
-	X(METHOD, "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS") \
-	X(PARAM_TYPE, "string|integer|number|boolean")      \
-	X(TEXT, "text")                                     \
-	X(STORE, "text|off")                                \
-	X(SECRET, "secret")                                 \
-	X(PROSE, "text")                                    \
-	X(PROGRAM, "jq")                                    \
-	X(STRINGS, "list")                                  \
-	X(PORTS, "list of numbers")                         \
-	X(HASHES, "list")                                   \
-	X(KEYS, "list of keys")                             \
-	X(UPSTREAMS, "list of rules")                       \
-	X(BREAKER, "off|mapping")                           \
-	X(HEADERS, "mapping")                               \
-	X(QUERY, "mapping")                                 \
-	X(PARAMS, "mapping")                                \
-	X(ENDPOINTS, "mapping")                             \
+#define SETTING_TYPES(X)                                            \
+	X(COUNT, "number")                                          \
+	X(SIZE, "size")                                             \
+	X(TIME, "time")                                             \
+	X(RATE, "rate")                                             \
+	X(PERCENT, "percent")                                       \
+	X(BOOL, "true|false")                                       \
+	X(LEVEL, "debug|info|warn|error|off")                       \
+	X(FORMAT, "json|text")                                      \
+	X(HARDENING, "auto|on|off")                                 \
+	X(HTTP2, "auto|off|h2c")                                    \
+	X(METHOD, "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS")         \
+	X(PARAM_TYPE, "string|integer|number|boolean|array|object") \
+	X(TEXT, "text")                                             \
+	X(URL, "text")                                              \
+	X(STORE, "text|off")                                        \
+	X(SECRET, "secret")                                         \
+	X(PROSE, "text")                                            \
+	X(PROGRAM, "jq")                                            \
+	X(STRINGS, "list")                                          \
+	X(PORTS, "list of numbers")                                 \
+	X(HASHES, "list")                                           \
+	X(KEYS, "list of keys")                                     \
+	X(UPSTREAMS, "list of rules")                               \
+	X(BREAKER, "off|mapping")                                   \
+	X(HEADERS, "mapping")                                       \
+	X(QUERY, "mapping")                                         \
+	X(PARAMS, "mapping")                                        \
+	X(ENDPOINTS, "mapping")                                     \
 	X(ANY, "any")
 
 enum setting_type {

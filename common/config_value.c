@@ -27,9 +27,10 @@ static const struct unit time_units[] = {
 	{NULL, 0},
 };
 static const struct unit rate_units[] = {
+	/* the factor is the period's seconds */
 	{"/s", 1},
-	{"/min", 1},
-	{"/h", 1},
+	{"/min", 60},
+	{"/h", 3600},
 	{NULL, 0},
 };
 static const struct unit percent_units[] = {
@@ -84,7 +85,7 @@ static const char *choices_of(enum setting_type type)
 		[SETTING_HARDENING] = "auto|on|off",
 		[SETTING_HTTP2] = "auto|off|h2c",
 		[SETTING_METHOD] = "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS",
-		[SETTING_PARAM_TYPE] = "string|integer|number|boolean",
+		[SETTING_PARAM_TYPE] = "string|integer|number|boolean|array|object",
 	};
 
 	return choices[type];
@@ -107,13 +108,51 @@ static bool read_choice(const char *text, const char *choices, uint64_t *ret_num
 	return false;
 }
 
+/* The unit behind a count of at least 1; NULL where it is none of them. */
+static const struct unit *read_count(
+	const char *text, const struct unit *units, uint64_t *ret_number)
+{
+	const char *rest = read_digits(text, ret_number);
+
+	while (units->text && !(rest && strcmp(rest, units->text) == 0))
+		units++;
+	return units->text && *ret_number > 0 ? units : NULL;
+}
+
 static bool read_limit(const char *text, const struct unit *units, uint64_t *ret_number)
 {
 	if (strcmp(text, "off") == 0) {
 		*ret_number = 0;
 		return true;
 	}
-	return read_with_unit(text, units, ret_number) && *ret_number > 0;
+	return read_count(text, units, ret_number) != NULL;
+}
+
+double config_value_rate(const char *text)
+{
+	uint64_t count = 0;
+	const struct unit *unit = read_count(text, rate_units, &count);
+
+	return unit ? (double)count / (double)unit->factor : 0;
+}
+
+void config_value_write_rate(double per_s, struct buf *out)
+{
+	if (per_s <= 0) {
+		buf_adds(out, "off");
+		return;
+	}
+	for (const struct unit *unit = rate_units; unit->text; unit++) {
+		double period = (double)unit->factor;
+		uint64_t count = (uint64_t)(per_s * period + 0.5);
+
+		/* the same division as when it was read: one of them gives the very number */
+		if ((double)count / period < per_s || (double)count / period > per_s)
+			continue;
+		buf_add_u64(out, count);
+		buf_adds(out, unit->text);
+		return;
+	}
 }
 
 static bool read_number(enum setting_type type, const char *text, uint64_t *ret_number)
@@ -156,7 +195,8 @@ const char *config_value_read(enum setting_type type, const char *text, uint64_t
 		[SETTING_HARDENING] = "is not one of auto, on, off",
 		[SETTING_HTTP2] = "is not one of auto, off, h2c",
 		[SETTING_METHOD] = "is not one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
-		[SETTING_PARAM_TYPE] = "is not one of string, integer, number, boolean",
+		[SETTING_PARAM_TYPE] =
+			"is not one of string, integer, number, boolean, array, object",
 	};
 
 	return read_number(type, text, ret_number) ? NULL : problems[type];

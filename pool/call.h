@@ -19,7 +19,10 @@
 #include "pool/url.h"
 
 struct guard;
+struct helper_set;
 struct pool_group;
+struct transfer;
+struct worker;
 
 enum { RETRY_STATUS_FIRST = 100, RETRY_STATUS_LAST = 599, CALL_ATTEMPTS_MAX = 10 };
 
@@ -29,8 +32,8 @@ struct retry_policy {          /* constant; shared by many calls */
 	uint64_t retry_on[8]; /* bit (status - 100) */
 };
 
-struct request { /* constant from submission on; everything it points to is the submitter's and
-		    outlives the call */
+struct request { /* constant from submission on, but for what `prepare` makes of it; everything it
+		    points to is the submitter's and outlives the call */
 	enum http_method method;
 	bool repeatable; /* an ambiguous failure may be repeated: idempotent method,
 			    Idempotency-Key, or the endpoint says so */
@@ -84,12 +87,26 @@ struct outcome {
 	struct call_timing *timing; /* want_timing; NULL without memory */
 };
 
+enum call_step {
+	CALL_GO,
+	CALL_WAIT, /* call_resume is called later, on the same thread, unless `forget` comes first
+		    */
+	CALL_FAIL
+};
+
 struct call;
-struct call_ops {
+struct call_ops { /* all on the worker's thread, with no lock held; NULL, but for done: nobody asks
+		   */
 	void (*done)(struct call *call);
-	/* NULL: nobody asks. Just before the first attempt, on the worker, with no lock held.
-	 * False: it must not be made, and ends as cancelled. */
+	/* Before the first attempt: makes the request what is to be sent; its origin stays. FAIL:
+	 * the outcome says why, and no attempt is made. */
+	enum call_step (*prepare)(struct call *call);
+	/* Just before the first attempt. False: it must not be made, and ends as cancelled. */
 	bool (*starting)(struct call *call);
+	/* Once there will be no other attempt, also where there was none: may change the outcome,
+	 * which it must leave complete before it waits. Never FAIL. */
+	enum call_step (*finish)(struct call *call);
+	void (*forget)(struct call *call); /* a step that waits is over: cancelled */
 };
 
 /* Why a call ended without (another) attempt; pool/sched says it, call_end makes the outcome of it.
@@ -135,6 +152,9 @@ struct call {
 	unsigned hops;              /* redirects followed in this attempt */
 	bool stripped; /* a redirect left the origin: only Accept, Accept-Language and User-Agent go
 			  along */
+	struct worker *worker;     /* that has it now */
+	struct transfer *transfer; /* while it is being prepared or is on the wire */
+	bool prepared;
 };
 
 /* Releases what the outcome holds and gives its bytes back to the budget; it is empty then. */
@@ -146,4 +166,9 @@ void call_fail(struct call *call, enum item_code code, enum item_reason reason, 
 	const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* Fills the outcome of a call that ended as sched.end says. */
 void call_end(struct call *call);
+
+/* worker_step.c; for the submitter's steps, on their thread. */
+void call_resume(struct call *call, enum call_step step); /* GO or FAIL: what it waited for */
+struct helper_set *call_helpers(struct call *call);       /* the worker's; NULL: none can be had */
+uint64_t call_now_us(const struct call *call);
 #endif

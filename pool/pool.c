@@ -184,11 +184,13 @@ static unsigned rule_locked(
 	return rule->concurrency;
 }
 
-static enum err_code start_workers(struct pool *pool, struct config *config, struct err *err)
+static enum err_code start_workers(
+	struct pool *pool, struct config *config, struct forker *forker, struct err *err)
 {
 	struct worker_options options = {.turn = on_turn,
 		.self = pool,
 		.config = config,
+		.forker = forker,
 		.buffer_bytes = config->pool.max_in_flight > MANY_IN_FLIGHT ? BUFFER_BYTES_MANY
 									    : BUFFER_BYTES};
 	unsigned threads = config->pool.threads ? config->pool.threads : thread_cpus();
@@ -206,8 +208,8 @@ static enum err_code start_workers(struct pool *pool, struct config *config, str
 	return code;
 }
 
-enum err_code pool_new(
-	struct config *config, struct mem_budget *budget, struct pool **ret_pool, struct err *err)
+enum err_code pool_new(struct config *config, struct mem_budget *budget, struct forker *forker,
+	struct pool **ret_pool, struct err *err)
 {
 	struct pool *pool = mem_new(sizeof *pool);
 	struct sched_options options = {.max_in_flight = config->pool.max_in_flight,
@@ -222,7 +224,7 @@ enum err_code pool_new(
 	pool->shared.keeper_due_us = CLOCK_NEVER;
 	code = sched_new(&options, &pool->shared.sched);
 	if (code == ERR_OK)
-		code = start_workers(pool, config, err);
+		code = start_workers(pool, config, forker, err);
 	if (code != ERR_OK) {
 		pool_destroy(pool);
 		return code;

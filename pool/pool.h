@@ -14,6 +14,7 @@
 #include "pool/call.h"
 #include "pool/guard.h"
 
+struct forker;
 struct pool;
 struct pool_group;
 
@@ -39,9 +40,10 @@ struct pool_stats {
 };
 
 /* Starts the workers. The configuration's pool.* and upstreams apply; `budget` (may be NULL) is
- * charged for answers. */
-enum err_code pool_new(struct config *config, struct mem_budget *budget, struct pool **ret_pool,
-	struct err *err) MUST_CHECK;
+ * charged for answers; `forker` (may be NULL, borrowed) makes the helper processes of the calls'
+ * steps. */
+enum err_code pool_new(struct config *config, struct mem_budget *budget, struct forker *forker,
+	struct pool **ret_pool, struct err *err) MUST_CHECK;
 /* Ends everything that is left as cancelled/drain, waits for the workers, frees. No group may be
  * open. */
 void pool_destroy(struct pool *pool);

@@ -1,7 +1,9 @@
 /* transport.c - calls on the wire: curl easy handles in lanes, driven by a worker's epoll.
  *
  * Sockets stay registered with epoll while their connection is idle, so that a kept-alive call
- * needs no epoll_ctl at all: an event that nobody wants any more corrects the registration then. */
+ * needs no epoll_ctl at all: an event that nobody wants any more corrects the registration then.
+ * libcurl may close a socket first and say afterwards that it wants nothing of it: by then the
+ * number may be another thread's, so that word alone leads to no system call. */
 #include "pool/transport_internal.h"
 
 #include <limits.h>
@@ -29,6 +31,7 @@ enum err_code transport_new(
 	if (!transport)
 		return err_set(err, ERR_NOMEM, "no memory for a transport");
 	transport->options = *options;
+	transport->turn = 1;
 	list_init(&transport->lanes);
 	list_init(&transport->spares);
 	transport->share = curl_share_init();
@@ -78,8 +81,8 @@ void transport_destroy(struct transport *transport)
 	mem_free(transport);
 }
 
-/* What epoll is told: `registered` becomes `events`. A descriptor that libcurl has closed without
- * a word is unknown to epoll (ENOENT) or to the kernel (EBADF): then nothing is registered. */
+/* What epoll is told: `registered` becomes `events`. A socket that libcurl wants to be watched is
+ * open; epoll does not know it (ENOENT) where the number is that of one closed without a word. */
 static void watch(struct transport *transport, int fd, struct socket_state *state, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.u64 = TRANSPORT_EVENT | (uint32_t)fd};
@@ -142,9 +145,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *lane_arg, voi
 		wanted |= EPOLLOUT;
 	state->lane = lane;
 	state->wanted = wanted;
-	if ((state->registered & wanted) != wanted || (state->registered & ~wanted & EPOLLOUT))
-		watch(transport, fd, state,
-			wanted ? wanted : state->registered & (uint32_t)~EPOLLOUT);
+	if (wanted == 0)
+		state->quiet_turn = transport->turn;
+	else if ((state->registered & wanted) != wanted || (state->registered & ~wanted & EPOLLOUT))
+		watch(transport, fd, state, wanted);
 	return 0;
 }
 
@@ -319,6 +323,8 @@ void transport_ready(struct transport *transport, int fd, uint32_t events)
 
 	if (!state || !state->registered)
 		return; /* closed while this event was on its way */
+	if (!state->wanted && state->quiet_turn == transport->turn)
+		return; /* may be from before its close; if not, it comes again in the next turn */
 	if (!(events & (state->wanted | EPOLLERR | EPOLLHUP)) || !state->wanted) {
 		watch(transport, fd, state, state->wanted);
 		return;
@@ -362,6 +368,7 @@ void transport_run(struct transport *transport, uint64_t now_us)
 	int running;
 
 	transport->now_us = now_us;
+	transport->turn++;
 	for (struct list_node *node = transport->lanes.next, *after; node != &transport->lanes;
 		node = after) {
 		struct lane *lane = LIST_OF(node, struct lane, link);

@@ -36,7 +36,7 @@ struct transfer {
 	struct resolver_waiter waiter;
 	struct heap_node timer;
 	uint64_t began_us, connect_us, resolved_us; /* connect_us: connect_timeout */
-	bool resolving;
+	bool preparing, resolving;
 	/* the transport's */
 	struct transport *transport;
 	struct lane *lane;

@@ -21,6 +21,7 @@ struct lane {
 struct socket_state { /* by descriptor */
 	struct lane *lane;
 	uint32_t wanted, registered; /* EPOLLIN | EPOLLOUT */
+	uint64_t quiet_turn;         /* when libcurl last said that it wants nothing */
 };
 
 struct transport {
@@ -32,6 +33,7 @@ struct transport {
 	size_t socket_room;
 	CURLSH *share; /* TLS sessions, over the lanes of one worker: no lock */
 	uint64_t now_us;
+	uint64_t turn; /* counts transport_run, from 1 */
 };
 
 enum { HEADER_SECTION_MAX = 256 * 1024 }; /* bytes of all header sections of a transfer */

@@ -99,9 +99,9 @@ static void judge_answer(struct transfer *transfer, unsigned status)
 			status_phrase(status));
 }
 
-/* The connection died under the request: what libcurl tried then, or wanted to, is another matter.
- */
-static void judge_repeated(struct transfer *transfer)
+/* A kept connection died under the request: whether libcurl saw it in time to try again, or wanted
+ * to, is another matter. */
+static void judge_kept(struct transfer *transfer)
 {
 	call_fail(transfer->call, ITEM_UPSTREAM_PROTOCOL, REASON_CLOSED, true,
 		"%s closed the connection before it answered; the call may have been acted on",
@@ -141,7 +141,7 @@ static void judge_fault(struct transfer *transfer)
 			"%s answered with a malformed header section", host);
 		break;
 	case TRANSFER_FAULT_REPEATED:
-		judge_repeated(transfer);
+		judge_kept(transfer);
 		break;
 	}
 }
@@ -194,11 +194,28 @@ static long os_errno(const struct transfer *transfer)
 	return number;
 }
 
+/* The connection was one of an earlier call, and no byte came over it for this one. */
+static bool died_unanswered(const struct transfer *transfer)
+{
+	long connects = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
+	return transfer->requests > 0 && connects == 0 && transfer->received == 0;
+}
+
+static void judge_reset(struct transfer *transfer)
+{
+	if (died_unanswered(transfer))
+		judge_kept(transfer);
+	else
+		protocol(transfer, REASON_RESET, "reset the connection");
+}
+
 /* Code 56 stands for a reset, a TLS end without close_notify, a bad chunk and too many headers. */
 static void judge_receive(struct transfer *transfer)
 {
 	if (os_errno(transfer) == ECONNRESET || os_errno(transfer) == EPIPE)
-		protocol(transfer, REASON_RESET, "reset the connection");
+		judge_reset(transfer);
 	else if (strstr(transfer->error, "SSL") || strstr(transfer->error, "eof"))
 		protocol(transfer,
 			transfer->call->outcome.status ? REASON_TRUNCATED : REASON_CLOSED,
@@ -224,7 +241,7 @@ static void judge_failure(struct transfer *transfer, CURLcode code, bool item_ex
 	switch (code) {
 	case CURLE_COULDNT_CONNECT:
 		if (transfer->requests > 0)
-			judge_repeated(transfer);
+			judge_kept(transfer);
 		else
 			judge_connect(transfer);
 		break;
@@ -260,7 +277,7 @@ static void judge_failure(struct transfer *transfer, CURLcode code, bool item_ex
 		protocol(transfer, REASON_CLOSED, "closed the connection without an answer");
 		break;
 	case CURLE_SEND_ERROR:
-		protocol(transfer, REASON_RESET, "reset the connection");
+		judge_reset(transfer);
 		break;
 	case CURLE_RECV_ERROR:
 		judge_receive(transfer);

@@ -18,11 +18,21 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "pool/helper.h"
 
 #define RESOLVER_EVENT (UINT64_C(2) << 32)
 #define WAKE_EVENT (UINT64_C(3) << 32)
+#define HELPER_EVENT (UINT64_C(4) << 32)
 
 enum { EVENTS_MAX = 256 };
+enum {               /* of a worker's helper processes */
+	HELPERS = 2, /* so that one question that takes long does not hold up all others */
+	QUESTIONS_MAX = 128 * 1024,
+	QUESTION_BYTES = 512 << 20, /* they are charged to limits.memory by who asks */
+	ANSWER_BYTES = 64 << 20,
+	NOTES_MAX = 1024,
+	NOTE_BYTES = 16 << 20
+};
 
 /* ---- the round ---- */
 
@@ -33,8 +43,7 @@ static void finish_done(struct worker *worker, struct worker_turn *turn)
 	while ((node = list_pop(&turn->ended))) {
 		struct call *call = LIST_OF(node, struct call, sched.link);
 
-		worker_call_ended(worker, call);
-		call->ops->done(call);
+		worker_step_ended(worker, call);
 	}
 	while ((node = list_pop(&turn->done))) {
 		struct call *call = LIST_OF(node, struct call, sched.link);
@@ -64,7 +73,7 @@ static uint64_t take_turns(struct worker *worker)
 		while ((node = list_pop(&turn.starts)))
 			worker_call_start(worker, LIST_OF(node, struct call, sched.link));
 		if (turn.cancels != worker->cancels)
-			worker_call_cancel_marked(worker);
+			worker_step_cancel_marked(worker);
 		worker->cancels = turn.cancels;
 		transport_run(worker->transport, clock_us());
 		finish_done(worker, &turn);
@@ -77,12 +86,15 @@ static int wait_ms(const struct worker *worker, uint64_t due_us)
 {
 	uint64_t now = clock_us(), ms;
 	uint64_t transport_due = transport_due_us(worker->transport),
-		 resolver_due = resolver_due_us(worker->resolver, now);
+		 resolver_due = resolver_due_us(worker->resolver, now),
+		 helper_due = worker->helpers ? helper_due_us(worker->helpers) : CLOCK_NEVER;
 
 	if (transport_due < due_us)
 		due_us = transport_due;
 	if (resolver_due < due_us)
 		due_us = resolver_due;
+	if (helper_due < due_us)
+		due_us = helper_due;
 	if (heap_due(&worker->timers) < due_us)
 		due_us = heap_due(&worker->timers);
 	if (due_us == CLOCK_NEVER)
@@ -102,6 +114,8 @@ static void handle(struct worker *worker, const struct epoll_event *event)
 		transport_ready(worker->transport, fd, event->events);
 	} else if (kind == RESOLVER_EVENT) {
 		resolver_process(worker->resolver, fd, event->events, worker->now_us);
+	} else if (kind == HELPER_EVENT) {
+		helper_process(worker->helpers, fd, event->events, worker->now_us);
 	} else {
 		ssize_t got = read(worker->wake, &count, sizeof count);
 
@@ -118,14 +132,16 @@ static void *run(void *worker_arg)
 		uint64_t due = take_turns(worker);
 		int count;
 
-		if (worker->stopping)
+		if (worker->stopping && list_empty(&worker->finishing))
 			return NULL;
 		count = epoll_wait(worker->epoll, events, EVENTS_MAX, wait_ms(worker, due));
 		worker->now_us = clock_us();
 		for (int i = 0; i < count; i++)
 			handle(worker, &events[i]);
 		resolver_process(worker->resolver, -1, 0, worker->now_us);
-		worker_call_expire(worker);
+		if (worker->helpers)
+			helper_process(worker->helpers, -1, 0, worker->now_us);
+		worker_step_expire(worker);
 		transport_run(worker->transport, worker->now_us);
 		atomic_store_explicit(
 			&worker->lanes, transport_lanes(worker->transport), memory_order_relaxed);
@@ -134,15 +150,42 @@ static void *run(void *worker_arg)
 
 /* ---- life ---- */
 
-static void watch_resolver(void *worker_arg, int fd, uint32_t events)
+static void watch(const struct worker *worker, uint64_t kind, int fd, uint32_t events)
 {
-	struct worker *worker = worker_arg;
-	struct epoll_event event = {.events = events, .data.u64 = RESOLVER_EVENT | (uint32_t)fd};
+	struct epoll_event event = {.events = events, .data.u64 = kind | (uint32_t)fd};
 
 	if (events == 0)
 		epoll_ctl(worker->epoll, EPOLL_CTL_DEL, fd, NULL);
 	else if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
 		epoll_ctl(worker->epoll, EPOLL_CTL_MOD, fd, &event);
+}
+
+static void watch_resolver(void *worker, int fd, uint32_t events)
+{
+	watch(worker, RESOLVER_EVENT, fd, events);
+}
+
+static void watch_helper(void *worker, int fd, uint32_t events)
+{
+	watch(worker, HELPER_EVENT, fd, events);
+}
+
+struct helper_set *worker_helpers(struct worker *worker)
+{
+	const struct helper_options options = {.forker = worker->options.forker,
+		.count = HELPERS,
+		.queue_max = QUESTIONS_MAX,
+		.queue_bytes = QUESTION_BYTES,
+		.answer_max = ANSWER_BYTES,
+		.notes_max = NOTES_MAX,
+		.note_bytes = NOTE_BYTES,
+		.watch = watch_helper,
+		.arg = worker};
+
+	if (!worker->helpers && options.forker &&
+		helper_new(&options, worker->now_us, &worker->helpers, NULL) != ERR_OK)
+		return NULL;
+	return worker->helpers;
 }
 
 static enum err_code open_parts(struct worker *worker, struct err *err)
@@ -181,6 +224,7 @@ enum err_code worker_new(
 	worker->config = config_ref(options->config);
 	worker->epoll = worker->wake = -1;
 	list_init(&worker->under_way);
+	list_init(&worker->finishing);
 	list_init(&worker->back);
 	heap_init(&worker->timers);
 	if (getrandom(&worker->random, sizeof worker->random, 0) != sizeof worker->random)
@@ -227,6 +271,8 @@ void worker_destroy(struct worker *worker)
 	if (!worker)
 		return;
 	REQUIRE(!worker->started && list_empty(&worker->under_way) && list_empty(&worker->back));
+	REQUIRE(list_empty(&worker->finishing));
+	helper_destroy(worker->helpers);
 	transport_destroy(worker->transport);
 	resolver_destroy(worker->resolver);
 	heap_free(&worker->timers);

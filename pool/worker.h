@@ -10,6 +10,7 @@
 #include "common/list.h"
 #include "pool/call.h"
 
+struct forker;
 struct worker;
 
 struct worker_turn {
@@ -33,6 +34,7 @@ struct worker_options {
 	void (*turn)(void *self, unsigned index, struct worker_turn *turn);
 	void *self;
 	struct config *config;
+	struct forker *forker; /* borrowed; NULL: its calls have no helper processes */
 };
 
 void worker_library_init(void); /* once, before the first worker */

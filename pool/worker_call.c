@@ -1,11 +1,10 @@
-/* worker_call.c - one call on a worker: name, wire, redirects, the decision to try again, clocks
- * and cancels.
+/* worker_call.c - one call on a worker: name, wire, redirects, the decision to try again.
  *
- *   start -> resolve -> send_now -> (transport) -> worker_call_over -> conclude -> back to the pool
- *              |           |                          | a redirect: another hop, through the pool's
- * turns again
- *              +-----------+--- fail_unsent ----------+ another attempt likewise
- * Each way ends in `leave`, exactly once a transfer. */
+ *   start -> (prepare) -> begin -> resolve -> send_now -> (transport) -> worker_call_over
+ *                           |         |           |                           |
+ *                           |         +-----------+-> worker_call_conclude <--+ or another hop
+ *                           +-------------------------------+-> worker_step_leave -> the pool
+ * Each way ends in worker_step_leave, exactly once a transfer. */
 #include "pool/worker_internal.h"
 
 #include <string.h>
@@ -21,14 +20,14 @@ enum {
 
 /* ---- an attempt's end ---- */
 
-static void drop_body(struct call *call)
+void worker_call_drop_body(struct call *call)
 {
 	buf_free(&call->outcome.body);
 	mem_give(call->budget, call->outcome.charged);
 	call->outcome.charged = 0;
 }
 
-static void record_attempt(struct worker *worker, struct call *call)
+void worker_call_record(struct worker *worker, struct call *call)
 {
 	const struct outcome *outcome = &call->outcome;
 	bool answered = outcome->code == ITEM_OK || outcome->code == ITEM_UPSTREAM_STATUS;
@@ -61,14 +60,14 @@ static void record_repeated(const struct transfer *transfer)
 	call->wait_us = 0;
 }
 
-static void forget_hops(struct call *call)
+void worker_call_forget_hops(struct call *call)
 {
 	url_free(&call->hop);
 	call->hops = 0;
 	call->stripped = false;
 }
 
-static void note_url(struct call *call)
+void worker_call_note_url(struct call *call)
 {
 	struct call_timing *timing = call->outcome.timing;
 	const char *text = call_url(call)->text;
@@ -77,23 +76,6 @@ static void note_url(struct call *call)
 		return;
 	mem_free(timing->url);
 	timing->url = mem_copy(text, strlen(text));
-}
-
-static void release(struct worker *worker, struct transfer *transfer)
-{
-	heap_remove(&worker->timers, &transfer->timer);
-	list_remove(&transfer->link);
-	worker->under_way_count--;
-	transport_put(worker->transport, transfer);
-}
-
-/* The outcome is written: the transfer's part is over, the call waits for the next turn. */
-static void leave(struct worker *worker, struct transfer *transfer)
-{
-	struct call *call = transfer->call;
-
-	release(worker, transfer);
-	list_push_back(&worker->back, &call->sched.link);
 }
 
 static bool wants_retry(struct worker *worker, const struct transfer *transfer)
@@ -114,11 +96,11 @@ static bool wants_retry(struct worker *worker, const struct transfer *transfer)
 
 /* What a call that waits for another attempt need not hold meanwhile: nothing bounds how many wait.
  */
-static void drop_answer(struct call *call)
+void worker_call_drop_answer(struct call *call)
 {
 	struct outcome *outcome = &call->outcome;
 
-	drop_body(call);
+	worker_call_drop_body(call);
 	mem_free(outcome->content_type);
 	outcome->content_type = NULL;
 	mem_give(call->budget, outcome->headers_charged);
@@ -127,22 +109,22 @@ static void drop_answer(struct call *call)
 }
 
 /* An attempt is over: another one, or the call's outcome. */
-static void conclude(struct worker *worker, struct transfer *transfer)
+void worker_call_conclude(struct worker *worker, struct transfer *transfer)
 {
 	struct call *call = transfer->call;
 	struct outcome *outcome = &call->outcome;
 
 	record_repeated(transfer);
-	record_attempt(worker, call);
-	note_url(call);
+	worker_call_record(worker, call);
+	worker_call_note_url(call);
 	call->again = outcome->code != ITEM_OK && wants_retry(worker, transfer);
 	if (call->again)
-		drop_answer(call);
+		worker_call_drop_answer(call);
 	else if (outcome->code != ITEM_OK && outcome->code != ITEM_UPSTREAM_STATUS)
-		drop_body(call);
+		worker_call_drop_body(call);
 	outcome->duration_us = worker->now_us - call->started_us;
-	forget_hops(call);
-	leave(worker, transfer);
+	worker_call_forget_hops(call);
+	worker_step_leave(worker, transfer);
 }
 
 static bool is_redirect(const struct call *call, const struct transfer *transfer)
@@ -218,12 +200,12 @@ static void go_on(struct worker *worker, struct transfer *transfer)
 {
 	struct call *call = transfer->call;
 
-	drop_answer(call);
+	worker_call_drop_answer(call);
 	if (call->again) {
-		leave(worker, transfer);
+		worker_step_leave(worker, transfer);
 		return;
 	}
-	release(worker, transfer);
+	worker_step_release(worker, transfer);
 	worker_call_start(worker, call);
 }
 
@@ -243,7 +225,7 @@ void worker_call_over(void *worker_arg, struct transfer *transfer, int curl_code
 		go_on(worker, transfer);
 		return;
 	}
-	conclude(worker, transfer);
+	worker_call_conclude(worker, transfer);
 }
 
 /* ---- an attempt's begin ---- */
@@ -251,7 +233,7 @@ void worker_call_over(void *worker_arg, struct transfer *transfer, int curl_code
 static void fail_unsent(struct worker *worker, struct transfer *transfer)
 {
 	worker->now_us = clock_us();
-	conclude(worker, transfer);
+	worker_call_conclude(worker, transfer);
 }
 
 static uint64_t left_ms(uint64_t until_us, uint64_t now_us)
@@ -352,16 +334,21 @@ static void forget_wire(struct call_timing *timing)
 	timing->dns_us = timing->connect_us = timing->tls_us = timing->first_byte_us = 0;
 }
 
+static void note_queue(struct call *call)
+{
+	if (call->outcome.attempts == 0)
+		call->outcome.queue_us = call->started_us - call->submitted_us;
+}
+
 /* What an earlier attempt or hop left goes, and what this one starts from is noted. */
-static void prepare(struct worker *worker, struct call *call)
+static void note_begin(struct worker *worker, struct call *call)
 {
 	struct outcome *outcome = &call->outcome;
 
 	if (outcome->attempts == 0 && !outcome->timing && call->request.want_timing)
 		outcome->timing = mem_try(sizeof *outcome->timing);
-	if (outcome->attempts == 0)
-		outcome->queue_us = call->started_us - call->submitted_us;
-	drop_answer(call);
+	note_queue(call);
+	worker_call_drop_answer(call);
 	forget_wire(outcome->timing);
 	call->again = false;
 	if (call->hops > 0)
@@ -377,126 +364,64 @@ static bool may_start(struct call *call)
 	       call->ops->starting(call);
 }
 
-/* No attempt is made of it. */
-static void turn_back(
-	struct worker *worker, struct call *call, enum item_code code, enum item_reason reason)
+/* No attempt is made of it; the outcome says why. */
+static void turn_back(struct worker *worker, struct call *call)
 {
-	prepare(worker, call);
-	call->outcome.attempts -= call->hops == 0;
-	call_fail(call, code, reason, true,
-		code == ITEM_CANCELLED ? "the call to %s was stopped"
-				       : "the server has no memory for the call to %s now",
-		call_url(call)->host);
+	note_queue(call);
+	worker_call_drop_answer(call);
+	forget_wire(call->outcome.timing);
+	call->again = false;
 	call->outcome.duration_us = worker->now_us - call->started_us;
-	forget_hops(call);
-	list_push_back(&worker->back, &call->sched.link);
+	worker_call_forget_hops(call);
 }
 
-void worker_call_start(struct worker *worker, struct call *call)
+void worker_call_begin(struct worker *worker, struct transfer *transfer)
 {
-	struct transfer *transfer = transport_get(worker->transport);
+	struct call *call = transfer->call;
 	const struct url *url = call_url(call);
-	bool room =
-		transfer && heap_reserve(&worker->timers, worker->under_way_count + 1) == ERR_OK;
 
-	if (!room || !may_start(call)) {
-		if (transfer)
-			transport_put(worker->transport, transfer);
-		turn_back(worker, call, room ? ITEM_CANCELLED : ITEM_OVERLOADED,
-			room ? REASON_DRAIN : REASON_NONE);
+	if (!may_start(call)) {
+		call_fail(call, ITEM_CANCELLED, REASON_DRAIN, true, "the call to %s was stopped",
+			url->host);
+		worker_call_refuse(worker, transfer);
 		return;
 	}
-	prepare(worker, call);
-	transfer->call = call;
-	transfer->owner = worker;
+	note_begin(worker, call);
 	transfer->guard = sched_group_guard(call->group);
 	transfer->began_us = worker->now_us;
 	transfer->connect_us =
 		config_upstream_of(worker->config, url->host, url->port)->connect_timeout_ms * 1000;
-	list_push_back(&worker->under_way, &transfer->link);
-	worker->under_way_count++;
 	if (url->literal)
 		send_now(worker, transfer, NULL);
 	else
 		resolve(worker, transfer);
 }
 
-/* ---- clocks and cancels ---- */
-
-static void abort_transfer(struct worker *worker, struct transfer *transfer)
+void worker_call_refuse(struct worker *worker, struct transfer *transfer)
 {
-	if (transfer->resolving)
-		resolver_forget(worker->resolver, &transfer->waiter);
-	transfer->resolving = false;
-	transport_abort(transfer);
+	turn_back(worker, transfer->call);
+	worker_step_leave(worker, transfer);
 }
 
-/* A name's time is up (the item's own clock, or connect_timeout), or libcurl forgot the clock. */
-static void expire(struct worker *worker, struct transfer *transfer)
+void worker_call_start(struct worker *worker, struct call *call)
 {
-	struct call *call = transfer->call;
-	const char *host = call_url(call)->host;
-	bool resolving = transfer->resolving;
+	struct transfer *transfer = transport_get(worker->transport);
 
-	abort_transfer(worker, transfer);
-	if (!resolving)
-		call_fail(call, ITEM_TIMEOUT, transfer->requests ? REASON_RESPONSE : REASON_CONNECT,
-			true, "%s did not answer in time", host);
-	else if (worker->now_us >= call->deadline_us)
-		call_fail(call, ITEM_TIMEOUT, REASON_CONNECT, true,
-			"the time ran out while resolving %s", host);
-	else
-		call_fail(call, ITEM_DNS_FAILED, REASON_TIMEOUT, true,
-			"%s was not resolved in time", host);
-	conclude(worker, transfer);
-}
-
-void worker_call_expire(struct worker *worker)
-{
-	while (heap_due(&worker->timers) <= worker->now_us)
-		expire(worker, LIST_OF(heap_first(&worker->timers), struct transfer, timer));
-}
-
-static void cancel(struct worker *worker, struct transfer *transfer, enum call_end why)
-{
-	struct call *call = transfer->call;
-
-	abort_transfer(worker, transfer);
-	call->sched.end = why;
-	call_end(call);
-	record_attempt(worker, call);
-	note_url(call);
-	drop_body(call);
-	call->again = false;
-	call->outcome.duration_us = worker->now_us - call->started_us;
-	forget_hops(call);
-	leave(worker, transfer);
-}
-
-void worker_call_cancel_marked(struct worker *worker)
-{
-	for (struct list_node *node = worker->under_way.next, *after; node != &worker->under_way;
-		node = after) {
-		struct transfer *transfer = LIST_OF(node, struct transfer, link);
-		enum call_end why = sched_group_abort(transfer->call->group);
-
-		after = node->next;
-		if (why != CALL_END_NONE)
-			cancel(worker, transfer, why);
+	call->worker = worker;
+	if (!transfer || heap_reserve(&worker->timers, worker->under_way_count + 1) != ERR_OK) {
+		if (transfer)
+			transport_put(worker->transport, transfer);
+		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
+			"the server has no memory for the call to %s now", call_url(call)->host);
+		turn_back(worker, call);
+		worker_step_finish(worker, call);
+		return;
 	}
-}
-
-void worker_call_ended(struct worker *worker, struct call *call)
-{
-	if (call->started_us)
-		call->outcome.duration_us = worker->now_us - call->started_us;
-	else
-		call->outcome.queue_us = worker->now_us - call->submitted_us;
-	drop_answer(call);
-	call_end(call);
-	if (call->hops > 0) { /* an attempt that was redirected and got no further */
-		record_attempt(worker, call);
-		note_url(call);
-	}
-	forget_hops(call);
+	transfer->call = call;
+	transfer->owner = worker;
+	call->transfer = transfer;
+	list_push_back(&worker->under_way, &transfer->link);
+	worker->under_way_count++;
+	if (worker_step_prepare(worker, transfer))
+		worker_call_begin(worker, transfer);
 }

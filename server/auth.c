@@ -36,6 +36,8 @@ static enum err_code add_key(struct auth *auth, const struct config_key *key)
 	if (!caller)
 		return ERR_NOMEM;
 	auth->callers[auth->caller_count++] = caller;
+	if (!caller_restrict(caller, key->endpoints.items, key->endpoints.count))
+		return ERR_NOMEM;
 	for (size_t i = 0; i < key->sha256_count; i++) {
 		struct known *known = &auth->known[auth->known_count++];
 

@@ -168,7 +168,7 @@ static enum err_code build(struct daemon *daemon, struct err *err)
 	enum err_code code = http_server_new(&options, &service->server, err);
 
 	if (code == ERR_OK)
-		code = pool_new(daemon->config, &service->budget, &service->pool, err);
+		code = pool_new(daemon->config, &service->budget, NULL, &service->pool, err);
 	if (code == ERR_OK)
 		code = make_snapshot(daemon, daemon->config, &snapshot, err);
 	if (code != ERR_OK)

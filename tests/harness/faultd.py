@@ -171,6 +171,8 @@ class Conn:
             raise Gone
         head = self.take_until(b"\r\n\r\n")
         request = Request(head, b"")
+        if request.path == "/rstbody" and self.served > 0:
+            self.reset()
         if request.header("expect", "").lower() == "100-continue":
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         if "chunked" in request.header("transfer-encoding", ""):
@@ -410,6 +412,11 @@ def stalerst(conn, request):
     return conn.answer(body=b'{"ok":true}')
 
 
+def rstbody(conn, request):
+    """A kept connection is reset while the body of the next request is on its way: Conn.read_request does that."""
+    return conn.answer(body=b'{"ok":true}')
+
+
 def idleclose(conn, request):
     """Answers, then closes without having said so: the next call may find a dead connection."""
     conn.answer(body=b'{"ok":true}')
@@ -533,7 +540,7 @@ def longtype(conn, request):
 
 ROUTES = {
     "/ok": ok, "/echo": echo, "/sleep": sleep, "/gate": gate, "/raw": raw, "/redirect": redirect, "/hops": hops, "/flaky": flaky,
-    "/503ra": retry_after, "/rst": rst, "/close": close, "/stale": stale, "/stalerst": stalerst, "/count-stale": stale,
+    "/503ra": retry_after, "/rst": rst, "/close": close, "/stale": stale, "/stalerst": stalerst, "/rstbody": rstbody, "/count-stale": stale,
     "/idleclose": idleclose, "/stall": stall, "/drip": drip, "/driphdr": driphdr, "/endless": endless,
     "/endlesschunk": endlesschunk, "/hugecl": hugecl, "/ovcl": ovcl, "/longhdr": longhdr, "/manyhdr": manyhdr,
     "/1xx": interim(100), "/102": interim(102), "/trailers": trailers, "/truncgzip": truncgzip,

@@ -224,6 +224,13 @@ class OneWorker(world.Case):
         self.assertEqual([(r["error"] or {}).get("reason") for r in results],
                          ["reset", "malformed", None, "malformed", "reset", "encoding"])
 
+    def test_06_a_kept_connection_that_is_reset_under_the_body_is_told_as_closed(self):
+        results = [self.batch([{"url": self.fault.url("/rstbody"), "body": "x" * 6000000}])["results"][0] for _ in range(12)]
+        self.assertEqual([r["success"] for r in results], [True, False] * 6)
+        for result in results[1::2]:
+            self.assert_error(result, "upstream_protocol", "closed", sent=True, retryable=True)
+            self.assertEqual(result["attempts"], 1)
+
 
 class Tls(world.Case):
     tls = True

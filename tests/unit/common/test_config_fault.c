@@ -86,9 +86,8 @@ static const struct {
 		"another name\n"},
 	{"auth: {keys: [{name: a b, sha256: [\"" HASH_A "\"]}]}\n",
 		"f.yaml:1: auth.keys[0].name: \"a b\" must be 1 to 64 of A-Z a-z 0-9 . _ -\n"},
-	{"auth: {keys: [{name: a, sha256: [\"" HASH_A "\"], endpoints: [x]}]}\n",
-		"f.yaml:1: auth.keys[0].endpoints: this version has no named endpoints yet; leave "
-		"it [\"*\"]\n"},
+	{"auth: {keys: [{name: a, sha256: [\"" HASH_A "\"], endpoints: ['']}]}\n",
+		"f.yaml:1: auth.keys[0].endpoints[0]: must not be empty\n"},
 	{"auth:\n  keys:\n    - name: a\n      sha256: [\"" HASH_A "\"]\n      requests: 100/s\n",
 		"f.yaml:5: auth.keys[0].requests: this version does not limit a key yet; leave it "
 		"out\n"},
@@ -148,8 +147,6 @@ static const struct {
 		"empty\n"},
 	{"openai: {headers: {\"a b\": c}}\n",
 		"f.yaml:1: openai.headers.a b: is no name of a header\n"},
-	{"endpoints:\n  x:\n    url: http://a\n    request: '${NOT}'\n",
-		"f.yaml:2: endpoints: this version has no named endpoints yet; leave it empty\n"},
 	{"endpoints:\n  x:\n    url: http://a\n    retry: {max_attempts: 11}\n",
 		"f.yaml:4: endpoints.x.retry.max_attempts: \"11\" is out of range; it may be 1 to "
 		"10\n"},
