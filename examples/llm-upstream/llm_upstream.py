@@ -123,7 +123,8 @@ class Script:
         wanted = {**self.settings, **settings}
         latency, rate = parse_latency(wanted["latency"]), parse_rate(wanted["rate"])
         failures = [Failure(text) for text in wanted["fail"]]
-        bucket = Bucket(rate, None if wanted["burst"] is None else float(wanted["burst"])) if rate else None
+        burst = None if wanted["burst"] is None else float(wanted["burst"])
+        bucket = Bucket(rate, burst) if rate else None
         with self.lock:
             self.settings, self.latency, self.bucket, self.failures = wanted, latency, bucket, failures
             self.numbers = itertools.count(1)
