@@ -19,6 +19,8 @@
 static void end_call(struct call *call);
 
 static const struct call_ops call_ops = {.done = end_call};
+static const struct call_ops task_ops = {
+	.done = end_call, .prepare = task_prepare, .finish = task_finish, .forget = task_forget};
 
 void batch_library_init(void)
 {
@@ -73,6 +75,7 @@ static void destroy(struct batch *batch)
 	free_refusals(batch);
 	document_free(&batch->document);
 	options_free_defaults(&batch->defaults);
+	endpoint_use_destroy(batch->use);
 	ready_free(batch);
 	mem_free(batch->request_id);
 	mem_free(batch->body);
@@ -92,6 +95,30 @@ static enum err_code memory_full(struct problem *problem)
 	return ERR_NOMEM;
 }
 
+/* The result of a client that is gone is read by nobody. */
+static bool is_unwanted(const struct item *item)
+{
+	const struct batch *batch = item->owner;
+
+	return atomic_load(&batch->cancelled) == POOL_CLIENT_GONE;
+}
+
+static enum err_code use_endpoint(struct batch *batch, const struct batch_input *input)
+{
+	enum err_code code = endpoint_use_new(input->endpoints, input->endpoint, &batch->use);
+
+	if (code != ERR_OK)
+		return code;
+	batch->task_env = (struct task_env){.item = {.config = batch->env.config,
+						    .guard = input->endpoint->guard,
+						    .options = &batch->options,
+						    .defaults = &batch->defaults,
+						    .budget = batch->env.budget,
+						    .use = batch->use},
+		.unwanted = is_unwanted};
+	return ERR_OK;
+}
+
 static enum err_code fill(
 	struct batch *batch, const struct batch_input *input, struct problem *problem)
 {
@@ -101,7 +128,9 @@ static enum err_code fill(
 	batch->request_id = mem_copy(request_id, strlen(request_id));
 	if (!batch->request_id || document_init(&batch->document, request_id) != ERR_OK)
 		return ERR_NOMEM;
-	code = intake_read(batch, input, &call_ops, problem);
+	code = input->endpoint ? use_endpoint(batch, input) : ERR_OK;
+	if (code == ERR_OK)
+		code = intake_read(batch, input, batch->use ? &task_ops : &call_ops, problem);
 	if (code != ERR_OK)
 		return code;
 	atomic_init(&batch->missing, batch->count + 1);
@@ -192,8 +221,16 @@ void batch_window(struct batch *batch, uint64_t end)
 
 static struct result_view view_of(const struct batch *batch, size_t index)
 {
-	return (struct result_view){index, batch->slots[index].id, batch->options.include_headers,
-		batch->options.include_timing, batch->options.include_body};
+	const struct config_endpoint *named = batch->use ? batch->use->endpoint->config : NULL;
+
+	return (struct result_view){.index = index,
+		.id = batch->slots[index].id,
+		.include_headers =
+			batch->options.include_headers && (!named || named->expose_errors),
+		.include_timing = batch->options.include_timing,
+		.include_body = batch->options.include_body,
+		.named = named != NULL,
+		.expose_errors = named && named->expose_errors};
 }
 
 struct span batch_result(struct batch *batch, size_t index, char room[RESULT_BRIEF_MAX])
@@ -235,12 +272,17 @@ full:
 
 /* ITEM_OK, or why the slot has no bytes. A result without body and headers always has its
  * place in the answer: it is small. */
-static enum item_code render(struct batch *batch, size_t index, const struct outcome *outcome)
+static enum item_code render(
+	struct batch *batch, size_t index, const struct outcome *outcome, const struct task *task)
 {
 	struct slot *slot = &batch->slots[index];
-	const struct result_view view = view_of(batch, index);
+	struct result_view view = view_of(batch, index);
 	struct result_measure measure;
 
+	if (task) {
+		view.result = (struct span){task->result.ptr, task->result.len};
+		view.fallback_used = task->fallback_used;
+	}
 	result_measure(&view, outcome, &measure);
 	if (measure.payload && atomic_load(&batch->rendered) + measure.body_bytes >
 				       batch->env.config->limits.max_batch_response)
@@ -255,14 +297,14 @@ static enum item_code render(struct batch *batch, size_t index, const struct out
 }
 
 void batch_settle(struct batch *batch, size_t index, const struct outcome *outcome,
-	struct settled *ret_settled)
+	const struct task *task, struct settled *ret_settled)
 {
 	struct slot *slot = &batch->slots[index];
 	enum item_code obstacle;
 
 	REQUIRE(!atomic_exchange(&slot->filled, true));
 	*ret_settled = (struct settled){outcome->code, outcome->reason, result_message(outcome)};
-	obstacle = render(batch, index, outcome);
+	obstacle = render(batch, index, outcome, task);
 	if (obstacle != ITEM_OK) {
 		slot->brief = (struct result_brief){obstacle, outcome->status, outcome->attempts,
 			outcome->sent, outcome->queue_us, outcome->duration_us};
@@ -305,7 +347,7 @@ static void end_call(struct call *call)
 	struct settled settled;
 	struct batch_item_report report;
 
-	batch_settle(batch, item->index, outcome, &settled);
+	batch_settle(batch, item->index, outcome, item->task, &settled);
 	if (settled.code != outcome->code && batch->options.stop_on_error)
 		pool_group_cancel(batch->group,
 			POOL_STOP_ON_ERROR); /* the pool took it for what it was before */
@@ -350,7 +392,7 @@ static enum err_code submit(struct batch *batch, struct problem *problem)
 {
 	const struct pool_group_options options = {
 		.caller = batch->caller,
-		.guard = batch->env.guard,
+		.guard = batch->use ? batch->use->endpoint->guard : batch->env.guard,
 		.concurrency = batch->options.concurrency,
 		.deadline_us = clock_add(batch->admitted_us, batch->options.batch_timeout_us),
 		.rate_per_s = batch->options.rate_per_s,

@@ -16,6 +16,8 @@
 #include "pool/pool.h"
 
 struct batch;
+struct endpoint;
+struct endpoint_set;
 
 void batch_library_init(void); /* once, before the first thread that parses */
 
@@ -54,18 +56,20 @@ struct batch_summary {
 	uint64_t duration_us; /* from admission to the last result; 0 before that */
 };
 
-/* Reads a /v1/batch request. Takes the body's memory on ERR_OK (mem_free; its `charged` bytes are
- * given back to env->budget at the end); else *problem says what the client did wrong
- * (ERR_INVALID), or 413, or memory_full (ERR_NOMEM, ERR_LIMIT). traceparent and tracestate (NULL:
- * none) go with every call. Long strings are decoded in place: the body's bytes may be changed,
- * also where it is refused. Results of refused items are rendered here. */
+/* Reads a request to /v1/batch, or to a named endpoint. Takes the body's memory on ERR_OK
+ * (mem_free; its `charged` bytes are given back to env->budget at the end); else *problem says what
+ * the client did wrong (ERR_INVALID), or 413, or memory_full (ERR_NOMEM, ERR_LIMIT). traceparent
+ * and tracestate (NULL: none) go with every call. Long strings are decoded in place: the body's
+ * bytes may be changed, also where it is refused. Results of refused items are rendered here. */
 struct batch_input {
 	char *body;
 	size_t body_len, charged;
 	const char *request_id, *traceparent, *tracestate;
 	struct caller *caller;
-	bool streamed; /* stream.h reads it; else batch_document_read */
-	bool outline;  /* results without body, headers and timing, whatever the options say */
+	struct endpoint_set *endpoints;  /* where there is an endpoint: its set */
+	const struct endpoint *endpoint; /* NULL: an ad-hoc batch */
+	bool streamed;                   /* stream.h reads it; else batch_document_read */
+	bool outline; /* results without body, headers and timing, whatever the options say */
 };
 enum err_code batch_parse(const struct batch_env *env, const struct batch_input *input,
 	struct batch **ret_batch, struct problem *problem) MUST_CHECK;

@@ -8,6 +8,7 @@
 #include "batch/envelope.h"
 #include "batch/item.h"
 #include "batch/result.h"
+#include "batch/task.h"
 #include "common/thread.h"
 
 struct slot { /* the place of item i's result; written once, read when it is ready, or after
@@ -62,6 +63,8 @@ struct batch {
 	size_t charged; /* of the budget: body, slots, calls */
 	struct options options;
 	struct defaults defaults;
+	struct endpoint_use *use; /* NULL: an ad-hoc batch */
+	struct task_env task_env; /* where there is one */
 	size_t count;
 	struct slot *slots;
 	struct call **calls; /* until they are the pool's */
@@ -96,8 +99,8 @@ void batch_drop_result(struct batch *batch, size_t index); /* its memory is give
 /* Moves the group's window where there still is a group. */
 void batch_window(struct batch *batch, uint64_t end);
 
-/* Renders the outcome into its slot, or where there is no room leaves it to be rendered briefly;
- * counts the item. */
+/* Renders the outcome (and what came of the task; NULL: none) into its slot, or where there is no
+ * room leaves it to be rendered briefly; counts the item. */
 void batch_settle(struct batch *batch, size_t index, const struct outcome *outcome,
-	struct settled *ret_settled);
+	const struct task *task, struct settled *ret_settled);
 #endif

@@ -2,6 +2,7 @@
 #include "batch/envelope.h"
 
 #include "batch/member.h"
+#include "batch/params.h"
 #include "batch/scan.h"
 
 static const struct span none = {NULL, 0};
@@ -22,11 +23,18 @@ static enum err_code prove(struct span text, unsigned depth_max, struct problem 
 	return ERR_INVALID;
 }
 
-static enum err_code read_items(const struct member_set *set, const struct config *config,
-	struct envelope *envelope, struct problem *problem, struct fault *fault)
+static size_t max_items(const struct config *config, const struct endpoint_use *use)
 {
 	size_t max = config->limits.max_items;
 
+	return use && use->endpoint->config->max_items && use->endpoint->config->max_items < max
+		       ? use->endpoint->config->max_items
+		       : max;
+}
+
+static enum err_code read_items(const struct member_set *set, size_t max, struct envelope *envelope,
+	struct problem *problem, struct fault *fault)
+{
 	if (!member_has(set, MEMBER_ITEMS))
 		return fault_add(fault, REASON_FIELD_MISSING, "/items", none, "`items` is missing");
 	envelope->items = set->values[MEMBER_ITEMS];
@@ -47,25 +55,45 @@ static struct span member_or_none(const struct member_set *set, enum member memb
 	return member_has(set, member) ? set->values[member] : none;
 }
 
-static enum err_code read_members(const struct member_set *set, const struct config *config,
-	struct envelope *envelope, struct problem *problem, bool *ret_faulty)
+/* Callers may only tighten what the operator set; the rate is the endpoint's own matter. */
+static void tighten(const struct endpoint_use *use, struct envelope *envelope)
 {
-	struct fault options, defaults;
+	unsigned most = use->endpoint->config->concurrency;
+
+	if (most && envelope->options.concurrency > most)
+		envelope->options.concurrency = most;
+	if (envelope->options.timeout_us)
+		envelope->defaults.timeout_us = envelope->options.timeout_us;
+}
+
+static enum err_code read_members(const struct member_set *set, const struct config *config,
+	struct endpoint_use *use, struct envelope *envelope, struct problem *problem,
+	bool *ret_faulty)
+{
+	struct span defaults_text = member_or_none(set, MEMBER_DEFAULTS);
+	struct fault options, defaults, params;
 	enum err_code code;
 
 	fault_init(&options, problem, "/options");
 	fault_init(&defaults, problem, "/defaults");
-	code = options_read_defaults(
-		member_or_none(set, MEMBER_DEFAULTS), config, &envelope->defaults, &defaults);
+	fault_init(&params, problem, "/params");
+	if (use)
+		defaults_text = (struct span){use->defaults, use->defaults_len};
+	code = options_read_defaults(defaults_text, config, &envelope->defaults, &defaults);
 	if (code == ERR_OK)
-		code = options_read(
-			member_or_none(set, MEMBER_OPTIONS), config, &envelope->options, &options);
-	*ret_faulty = options.any || defaults.any;
-	return code;
+		code = options_read(member_or_none(set, MEMBER_OPTIONS), config, use != NULL,
+			&envelope->options, &options);
+	if (code == ERR_OK && use) {
+		tighten(use, envelope);
+		code = params_read(member_or_none(set, MEMBER_PARAMS), use->endpoint->config,
+			&use->params, &params);
+	}
+	*ret_faulty = options.any || defaults.any || params.any;
+	return code == ERR_INVALID ? ERR_OK : code;
 }
 
 static enum err_code read_top(struct span text, const struct config *config,
-	struct envelope *envelope, struct problem *problem)
+	struct endpoint_use *use, struct envelope *envelope, struct problem *problem)
 {
 	struct member_set set;
 	struct fault fault;
@@ -77,10 +105,11 @@ static enum err_code read_top(struct span text, const struct config *config,
 		fault_add(&fault, REASON_FIELD_INVALID, "", none,
 			"the body must be an object with a member `items`");
 	} else {
-		member_read(text, PLACE_TOP, "", &set, &fault);
-		if (read_items(&set, config, envelope, problem, &fault) == ERR_LIMIT)
+		member_read(text, use ? PLACE_NAMED_TOP : PLACE_TOP, "", &set, &fault);
+		if (read_items(&set, max_items(config, use), envelope, problem, &fault) ==
+			ERR_LIMIT)
 			return ERR_INVALID;
-		code = read_members(&set, config, envelope, problem, &faulty);
+		code = read_members(&set, config, use, envelope, problem, &faulty);
 		if (code != ERR_OK)
 			return code;
 	}
@@ -97,16 +126,16 @@ static enum err_code read_top(struct span text, const struct config *config,
 	return ERR_INVALID;
 }
 
-enum err_code envelope_read(struct span text, const struct config *config,
+enum err_code envelope_read(struct span text, const struct config *config, struct endpoint_use *use,
 	const struct envelope_trace *trace, struct envelope *ret_envelope, struct problem *problem)
 {
 	struct envelope envelope = {0};
 	enum err_code code = prove(text, config->limits.max_depth, problem);
 
 	if (code == ERR_OK)
-		code = read_top(scan_trim(text), config, &envelope, problem);
+		code = read_top(scan_trim(text), config, use, &envelope, problem);
 	if (code == ERR_OK) {
-		options_policy(&envelope.options, &envelope.defaults);
+		options_policy(&envelope.options, use != NULL, &envelope.defaults);
 		code = header_base_init(
 			&envelope.defaults.headers, trace->traceparent, trace->tracestate);
 	}

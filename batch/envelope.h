@@ -2,6 +2,7 @@
  * thread. */
 #ifndef BATCH_ENVELOPE_H
 #define BATCH_ENVELOPE_H
+#include "batch/endpoint_use.h"
 #include "batch/options.h"
 
 struct envelope {
@@ -15,9 +16,10 @@ struct envelope_trace { /* NULL: none */
 	const char *traceparent, *tracestate;
 };
 
-/* Proves the text (writable: value.h) and reads all but the items. ERR_INVALID: *problem says why
- * (400 or 413), with all faults of options and defaults. ERR_NOMEM. */
-enum err_code envelope_read(struct span text, const struct config *config,
+/* Proves the text (writable: value.h) and reads all but the items. `use` NULL: an ad-hoc batch;
+ * else its params are read, and the defaults are the endpoint's. ERR_INVALID: *problem says why
+ * (400 or 413), with all faults of options, defaults and params. ERR_NOMEM. */
+enum err_code envelope_read(struct span text, const struct config *config, struct endpoint_use *use,
 	const struct envelope_trace *trace, struct envelope *ret_envelope,
 	struct problem *problem) MUST_CHECK;
 #endif

@@ -127,8 +127,11 @@ static void fit_charge(struct feed_slot *slot, size_t held)
 static bool render(struct feed_slot *slot, const struct outcome *outcome)
 {
 	const struct options *says = &slot->feed->says;
-	const struct result_view view = {slot->index, slot->id, says->include_headers,
-		says->include_timing, says->include_body};
+	const struct result_view view = {.index = slot->index,
+		.id = slot->id,
+		.include_headers = says->include_headers,
+		.include_timing = says->include_timing,
+		.include_body = says->include_body};
 	struct mem_budget *budget = slot->feed->options.env.budget;
 	struct result_measure measure;
 
@@ -274,8 +277,11 @@ static struct feed_slot *next_ready(struct feed *feed)
 
 static struct span bytes_of(struct feed *feed, const struct feed_slot *slot)
 {
-	const struct result_view view = {slot->index, slot->id, feed->says.include_headers,
-		feed->says.include_timing, feed->says.include_body};
+	const struct result_view view = {.index = slot->index,
+		.id = slot->id,
+		.include_headers = feed->says.include_headers,
+		.include_timing = feed->says.include_timing,
+		.include_body = feed->says.include_body};
 
 	if (slot->bytes)
 		return (struct span){slot->bytes, slot->len};

@@ -250,6 +250,30 @@ static bool hides(const struct header_list *own, const char *name, size_t len)
 	return false;
 }
 
+bool header_list_has(const struct header_list *list, const char *name)
+{
+	return hides(list, name, strlen(name));
+}
+
+struct span header_clash(const struct header_base *base, const struct header_list *own)
+{
+	for (size_t i = 0; i < base->defaults.count; i++) {
+		const struct header *header = &base->defaults.items[i];
+		const char *name = base->defaults.text.ptr + header->name_at;
+
+		if (hides(own, name, header->name_len))
+			return (struct span){name, header->name_len};
+	}
+	return none;
+}
+
+enum err_code header_add(struct header_list *list, const char *name, const char *value)
+{
+	struct span text = span_of(value);
+
+	return add_line(list, span_of(name), &text);
+}
+
 /* Behind the callers' lines: what stands there unless they named it. */
 static size_t add_ours(
 	const struct header_base *base, enum body_kind kind, const char **lines, size_t count)

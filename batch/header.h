@@ -33,6 +33,9 @@ void header_list_clear(struct header_list *list); /* keeps the memory */
 enum err_code header_read(struct span value, bool can_remove, struct header_list *list,
 	struct fault *fault) MUST_CHECK;
 
+/* Adds a line of our own; the name is none of the list's. ERR_NOMEM. */
+enum err_code header_add(struct header_list *list, const char *name, const char *value) MUST_CHECK;
+
 struct header_base {
 	struct header_list defaults;
 	char *traceparent, *tracestate;       /* lines; NULL: none */
@@ -50,6 +53,9 @@ void header_base_free(struct header_base *base); /* a zeroed one is fine */
  * large) and gives 0. */
 size_t header_merge(const struct header_base *base, const struct header_list *own,
 	const char *own_text, enum body_kind kind, const char **lines, struct fault *fault);
+bool header_list_has(const struct header_list *list, const char *name); /* or takes it away */
+/* A name of `own` that the defaults have too, though it be only to take it away; empty: none. */
+struct span header_clash(const struct header_base *base, const struct header_list *own);
 bool header_has(const char *const *lines, size_t count, const char *name);
 bool header_has_value(const char *const *lines, size_t count, const char *name);
 #endif

@@ -22,6 +22,7 @@ static enum err_code make_room(struct batch *batch, size_t count)
 		charge(batch, mem_block(sizeof *batch) + mem_block(batch->document.tail.capacity) +
 				      mem_block(strlen(batch->request_id) + 1) +
 				      options_defaults_bytes(&batch->defaults) +
+				      (batch->use ? endpoint_use_bytes(batch->use) : 0) +
 				      mem_block(count * sizeof *batch->slots) +
 				      mem_block(count * sizeof *batch->calls));
 
@@ -65,7 +66,7 @@ static enum err_code refuse(struct batch *batch, size_t index, const struct item
 	*tail = &refusal->next;
 	batch->refused++;
 	outcome.message = refusal->text;
-	batch_settle(batch, index, &outcome, &settled);
+	batch_settle(batch, index, &outcome, NULL, &settled);
 	return settled.code == verdict->code ? ERR_OK : ERR_NOMEM;
 }
 
@@ -90,7 +91,9 @@ static enum err_code read_items(struct batch *batch, const struct item_env *env,
 	for (size_t i = 0; i < batch->count && code == ERR_OK && scan_next(&walk, &member); i++) {
 		struct item *item = NULL;
 
-		code = item_read(env, member.value, i, scratch, &item, &verdict);
+		code = batch->use ? task_new(&batch->task_env, env->ops, batch, member.value, i,
+					    scratch, &item, &verdict)
+				  : item_read(env, member.value, i, scratch, &item, &verdict);
 		if (code != ERR_OK)
 			break;
 		batch->slots[i].id = verdict.id;
@@ -198,14 +201,14 @@ static enum err_code read_all(
 	struct batch *batch, const struct call_ops *ops, struct span items, struct problem *problem)
 {
 	const struct item_env env = {batch->env.config, batch->env.guard, &batch->options,
-		&batch->defaults, batch->env.budget, ops, batch};
+		&batch->defaults, batch->env.budget, ops, batch, NULL};
 	struct item_scratch scratch;
 	enum err_code code = item_scratch_init(&scratch, &batch->defaults);
 
 	if (code == ERR_OK)
 		code = read_items(batch, &env, items, &scratch, problem);
 	item_scratch_free(&scratch);
-	if (code == ERR_OK)
+	if (code == ERR_OK && !batch->use) /* data may come twice */
 		code = check_ids(batch, problem);
 	if (code != ERR_OK || problem->error_count + problem->more == 0)
 		return code;
@@ -222,7 +225,8 @@ enum err_code intake_read(struct batch *batch, const struct batch_input *input,
 	const struct envelope_trace trace = {input->traceparent, input->tracestate};
 	struct span text = {input->body, input->body_len};
 	struct envelope envelope;
-	enum err_code code = envelope_read(text, batch->env.config, &trace, &envelope, problem);
+	enum err_code code =
+		envelope_read(text, batch->env.config, batch->use, &trace, &envelope, problem);
 
 	if (code != ERR_OK)
 		return code;

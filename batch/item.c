@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "batch/endpoint_path.h"
+#include "batch/item_url.h"
 #include "batch/member.h"
 #include "batch/scan.h"
+#include "batch/task.h"
 #include "batch/value.h"
 
 enum { ID_MAX_BYTES = 256, ID_MAX_DIGITS = 20, ID_TEXT_MAX = 6 * ID_MAX_BYTES + 2 };
@@ -22,6 +25,7 @@ struct plan { /* an item that is being read */
 	const struct item_env *env;
 	struct item_scratch *scratch;
 	struct fault *fault;
+	size_t index;
 	struct member_set set;
 	struct span url, body;
 	enum body_kind kind;
@@ -39,6 +43,7 @@ enum err_code item_scratch_init(struct item_scratch *scratch, const struct defau
 	query_init(&scratch->query);
 	header_list_init(&scratch->headers);
 	buf_init(&scratch->query_text, URL_MAX_BYTES);
+	buf_init(&scratch->url_text, URL_MAX_BYTES);
 	buf_init(&scratch->default_query, SIZE_MAX / 2);
 	scratch->last = NULL;
 	return query_merge(&defaults->query, NULL, &scratch->default_query);
@@ -49,6 +54,7 @@ void item_scratch_free(struct item_scratch *scratch)
 	query_free(&scratch->query);
 	header_list_free(&scratch->headers);
 	buf_free(&scratch->query_text);
+	buf_free(&scratch->url_text);
 	buf_free(&scratch->default_query);
 }
 
@@ -89,12 +95,28 @@ static void read_id(struct plan *plan, struct item_verdict *verdict)
 			ID_MAX_BYTES, ID_MAX_DIGITS);
 }
 
+static enum err_code read_path(struct plan *plan)
+{
+	struct buf *text = &plan->scratch->url_text;
+	enum err_code code;
+
+	buf_clear(text);
+	code = endpoint_path_join(plan->url, plan->set.values[MEMBER_PATH], text, plan->fault);
+	if (code == ERR_LIMIT)
+		return fault_add(plan->fault, REASON_URL_INVALID, "/path", none,
+			"`path` makes the url longer than %d bytes", URL_MAX_BYTES);
+	plan->url = (struct span){text->ptr, text->len};
+	return code;
+}
+
 static enum err_code read_target(struct plan *plan)
 {
 	const struct defaults *defaults = plan->env->defaults;
 	enum err_code code;
 
 	plan->url = defaults->url;
+	if (member_has(&plan->set, MEMBER_PATH))
+		return read_path(plan);
 	code = options_url(&plan->set, &plan->url, plan->fault);
 	if (code == ERR_OK && !plan->url.ptr)
 		return fault_add(plan->fault, REASON_FIELD_MISSING, "/url", none,
@@ -102,11 +124,24 @@ static enum err_code read_target(struct plan *plan)
 	return code;
 }
 
+/* Under an endpoint's Content-Type that is not JSON, a string is the very text. */
+static void unwrap_text(struct plan *plan)
+{
+	const struct endpoint_use *use = plan->env->use;
+
+	if (use && use->endpoint->text_body && plan->kind == BODY_JSON &&
+		value_is_string(plan->body)) {
+		plan->kind = BODY_TEXT;
+		plan->body = value_decode(plan->body);
+	}
+}
+
 static enum err_code read_body(struct plan *plan)
 {
 	const struct defaults *defaults = plan->env->defaults;
 	enum err_code code = options_body(&plan->set, &plan->kind, &plan->body, plan->fault);
 
+	unwrap_text(plan);
 	if (code != ERR_OK)
 		return code;
 	if (plan->kind == BODY_NONE) {
@@ -123,18 +158,39 @@ static enum err_code read_body(struct plan *plan)
 	return code;
 }
 
+/* Of a named endpoint: what the operator set stays, and a call that may be repeated has its key. */
+static enum err_code finish_named(struct plan *plan)
+{
+	const struct header_base *base = &plan->env->defaults->headers;
+	struct header_list *own = &plan->scratch->headers;
+	const struct endpoint_use *use = plan->env->use;
+	struct span clash = header_clash(base, own);
+	char key[ENDPOINT_KEY_SIZE + 24];
+
+	if (clash.len > 0)
+		return fault_add(plan->fault, REASON_HEADER_DENIED, "/headers", none,
+			"the header `%.*s` is the operator's: the configuration sets it",
+			(int)clash.len, clash.ptr);
+	if (!use->key[0] || base->common_keyed || header_list_has(own, "Idempotency-Key"))
+		return ERR_OK;
+	plan->own_headers = true;
+	snprintf(key, sizeof key, "%s-%zu", use->key, plan->index);
+	return header_add(own, "Idempotency-Key", key);
+}
+
 static enum err_code read_headers(struct plan *plan)
 {
 	const struct header_base *base = &plan->env->defaults->headers;
 	struct header_list *own = &plan->scratch->headers;
-	enum err_code code;
+	enum err_code code = ERR_OK;
 
 	plan->own_headers = member_has(&plan->set, MEMBER_HEADERS);
-	if (!plan->own_headers)
-		return ERR_OK;
 	header_list_clear(own);
-	code = header_read(plan->set.values[MEMBER_HEADERS], true, own, plan->fault);
-	if (code != ERR_OK)
+	if (plan->own_headers)
+		code = header_read(plan->set.values[MEMBER_HEADERS], true, own, plan->fault);
+	if (code == ERR_OK && plan->env->use)
+		code = finish_named(plan);
+	if (code != ERR_OK || !plan->own_headers)
 		return code;
 	plan->line_count =
 		header_merge(base, own, own->text.ptr, plan->kind, plan->lines, plan->fault);
@@ -200,56 +256,6 @@ static enum err_code read_members(struct plan *plan, struct span *ret_query)
 	return code;
 }
 
-static void blame_url(enum item_reason reason, const struct url *url, struct fault *fault)
-{
-	const char *host = url->host ? url->host : "";
-	const char *colon = url->host ? ": " : ""; /* port 0 is refused before there is a host */
-
-	switch (reason) {
-	case REASON_HOST_INVALID:
-		fault_add(fault, reason, "/url", none,
-			"the host in `url` is not written in its one normal form: labels of 1 to "
-			"63 letters, digits, - or _, no dot at the end, an IPv4 address as four "
-			"decimal numbers");
-		return;
-	case REASON_SCHEME_DENIED:
-		fault_add(fault, reason, "/url", none, "only http and https URLs may be called");
-		return;
-	case REASON_USERINFO_DENIED:
-		fault_add(fault, reason, "/url", none,
-			"`url` must not hold a user name or a password: send an Authorization "
-			"header instead");
-		return;
-	case REASON_PORT_DENIED:
-		fault_add(fault, reason, "/url", none,
-			"%.255s%sport %u is not one that may be called here unless the operator "
-			"opens it (targets.allow)",
-			host, colon, url->port);
-		return;
-	case REASON_HOST_DENIED:
-		fault_add(fault, reason, "/url", none,
-			"%.255s is not a host that may be called from here unless the operator "
-			"opens "
-			"it (targets.allow)",
-			host);
-		return;
-	case REASON_ADDRESS_DENIED:
-		fault_add(fault, reason, "/url", none,
-			"%.255s is not an address that may be called from here unless the operator "
-			"opens it (targets.allow)",
-			host);
-		return;
-	default:
-		fault_add(fault, reason, "/url", none,
-			"`url` must be http:// or https://, a host, a port of 1 to 65535 if any, "
-			"and "
-			"printable ASCII without spaces, quotes or <>\\^{|}` (percent-encode "
-			"them), at "
-			"most %d bytes",
-			URL_MAX_BYTES);
-	}
-}
-
 /* *ret_url is filled where the verdict stays ITEM_OK. */
 static enum err_code read_url(
 	struct plan *plan, struct span query, struct item_verdict *verdict, struct url *ret_url)
@@ -267,7 +273,7 @@ static enum err_code read_url(
 		verdict->port = ret_url->port;
 	}
 	verdict->code = url_reason_code(reason);
-	blame_url(reason, ret_url, plan->fault);
+	item_url_blame(reason, ret_url, plan->fault);
 	url_free(ret_url);
 	return ERR_INVALID;
 }
@@ -287,6 +293,7 @@ static void fill_request(struct plan *plan, struct item *item, const struct url 
 		request->header_count = base->common_count[plan->kind];
 	}
 	request->repeatable = method_idempotent(plan->method) ||
+			      (plan->env->use && plan->env->use->endpoint->config->idempotent) ||
 			      (plan->own_headers ? header_has_value(request->headers,
 							   request->header_count, "Idempotency-Key")
 						 : base->common_keyed);
@@ -404,6 +411,7 @@ enum err_code item_read(const struct item_env *env, struct span text, size_t ind
 
 	plan.env = env;
 	plan.scratch = scratch;
+	plan.index = index;
 	plan.fault = &ret_verdict->fault;
 	fault_init(&ret_verdict->fault, NULL, "");
 	ret_verdict->code = ITEM_INVALID_ITEM;
@@ -411,10 +419,11 @@ enum err_code item_read(const struct item_env *env, struct span text, size_t ind
 	ret_verdict->host[0] = '\0';
 	*ret_item = NULL;
 	if (scan_type(text) != SCAN_OBJECT) {
-		fault_add(plan.fault, REASON_FIELD_INVALID, "", none, "an item must be an object");
+		fault_add(plan.fault, REASON_FIELD_INVALID, "", none,
+			env->use ? "it must give an object" : "an item must be an object");
 		return ERR_OK;
 	}
-	member_read(text, PLACE_ITEM, "", &plan.set, plan.fault);
+	member_read(text, env->use ? PLACE_REQUEST : PLACE_ITEM, "", &plan.set, plan.fault);
 	read_id(&plan, ret_verdict);
 	code = read_object(&plan, index, ret_item, ret_verdict);
 	if (code == ERR_OK)
@@ -424,15 +433,22 @@ enum err_code item_read(const struct item_env *env, struct span text, size_t ind
 
 struct span item_id(struct span text)
 {
-	struct member_set set;
-	struct fault fault;
+	struct span found = SPAN("null");
+	struct scan_member member;
+	struct scan_walk walk;
+	size_t count = 0;
 
 	if (scan_type(text) != SCAN_OBJECT)
-		return SPAN("null");
-	fault_init(&fault, NULL, "");
-	member_read(text, PLACE_ITEM, "", &set, &fault);
-	return member_has(&set, MEMBER_ID) && is_id(set.values[MEMBER_ID]) ? set.values[MEMBER_ID]
-									   : SPAN("null");
+		return found;
+	scan_begin(&walk, text);
+	while (scan_next(&walk, &member)) {
+		if (!scan_name_is(member.name, "id"))
+			continue;
+		if (is_id(member.value))
+			found = member.value;
+		count++;
+	}
+	return count == 1 ? found : SPAN("null");
 }
 
 void item_destroy(struct item *item, struct mem_budget *budget)
@@ -441,6 +457,7 @@ void item_destroy(struct item *item, struct mem_budget *budget)
 
 	if (!item)
 		return;
+	task_destroy(item->task, budget);
 	call_free_outcome(&item->call);
 	url_free(&item->call.request.url);
 	charged = item->charged;

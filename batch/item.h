@@ -5,6 +5,7 @@
  * while reading; then the call's owner. */
 #ifndef BATCH_ITEM_H
 #define BATCH_ITEM_H
+#include "batch/endpoint_use.h"
 #include "batch/options.h"
 #include "common/mem.h"
 #include "pool/guard.h"
@@ -13,7 +14,8 @@ struct item {
 	struct call call; /* first: ops->done gets its address */
 	void *owner;
 	size_t index;
-	size_t charged; /* bytes of the budget */
+	size_t charged;    /* bytes of the budget */
+	struct task *task; /* of a named endpoint's item (task.h); else NULL */
 };
 
 struct item_env { /* constant while items are read */
@@ -24,12 +26,14 @@ struct item_env { /* constant while items are read */
 	struct mem_budget *budget;
 	const struct call_ops *ops;
 	void *owner;
+	const struct endpoint_use *use; /* NULL: ad-hoc items. Else what is read is what the
+					   `request` template gave: body, query, headers, path */
 };
 
 struct item_scratch { /* memory that one item after the other uses */
 	struct query query;
 	struct header_list headers;
-	struct buf query_text;
+	struct buf query_text, url_text;
 	struct buf default_query; /* of items without one of their own; made once */
 	const struct url *last;   /* the call's before; NULL: none */
 };

@@ -22,7 +22,9 @@ static const struct {
 	unsigned place;
 	const char *text;
 } place_names[] = {{PLACE_ITEM, "an item"}, {PLACE_DEFAULTS, "defaults"},
-	{PLACE_OPTIONS, "options"}, {PLACE_RETRY, "retry"}, {PLACE_TOP, "the request"}};
+	{PLACE_OPTIONS, "options"}, {PLACE_RETRY, "retry"}, {PLACE_TOP, "the request"},
+	{PLACE_NAMED_TOP, "the request"}, {PLACE_NAMED_OPTIONS, "options"},
+	{PLACE_REQUEST, "what the template gave"}};
 
 /* What other tools call it. */
 static const struct {
@@ -152,9 +154,12 @@ static void say_where(enum member meant, unsigned place, char *out, size_t max)
 
 	if (places & place)
 		snprintf(out, max, "`%s`", text);
+	else if ((place & (PLACE_NAMED_TOP | PLACE_NAMED_OPTIONS)) &&
+		 (places & PLACE_NAMED_OPTIONS))
+		snprintf(out, max, "`options.%s`", text);
 	else if ((places & PLACE_CALL) == PLACE_CALL)
 		snprintf(out, max, "`defaults.%s` or `%s` in an item", text, text);
-	else if (places & PLACE_OPTIONS)
+	else if (places & PLACE_ANY_OPTIONS)
 		snprintf(out, max, "`options.%s`", text);
 	else if (places & PLACE_RETRY)
 		snprintf(out, max, "`retry.%s`", text);
@@ -182,6 +187,8 @@ static void refuse(
 	if (!fault_wants(fault))
 		return;
 	fault_quote(name, quoted);
+	if (meant == MEMBER_PARAMS && (place & PLACE_CALL))
+		meant = MEMBER_QUERY;
 	if (meant == MEMBER_COUNT)
 		meant = guess(quoted);
 	if (meant == MEMBER_COUNT) {

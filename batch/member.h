@@ -11,41 +11,48 @@ enum member_place {
 	PLACE_DEFAULTS = 2,
 	PLACE_ITEM = 4,
 	PLACE_OPTIONS = 8,
-	PLACE_RETRY = 16
+	PLACE_RETRY = 16,
+	PLACE_NAMED_TOP = 32,     /* of a request to a named endpoint */
+	PLACE_NAMED_OPTIONS = 64, /* its options */
+	PLACE_REQUEST = 128       /* what an endpoint's `request` template gave */
 };
 
 #define PLACE_CALL (PLACE_DEFAULTS | PLACE_ITEM)
+#define PLACE_ANY_OPTIONS (PLACE_OPTIONS | PLACE_NAMED_OPTIONS)
+#define PLACE_ANY_TOP (PLACE_TOP | PLACE_NAMED_TOP)
 
 /* name, text, places */
-#define MEMBERS(X)                                             \
-	X(URL, "url", PLACE_CALL)                              \
-	X(METHOD, "method", PLACE_CALL)                        \
-	X(BODY, "body", PLACE_CALL)                            \
-	X(ID, "id", PLACE_ITEM)                                \
-	X(HEADERS, "headers", PLACE_CALL)                      \
-	X(QUERY, "query", PLACE_CALL)                          \
-	X(BODY_TEXT, "body_text", PLACE_CALL)                  \
-	X(BODY_BASE64, "body_base64", PLACE_CALL)              \
-	X(TIMEOUT_MS, "timeout_ms", PLACE_CALL)                \
-	X(MAX_REDIRECTS, "max_redirects", PLACE_CALL)          \
-	X(RETRY, "retry", PLACE_CALL | PLACE_OPTIONS)          \
-	X(CONCURRENCY, "concurrency", PLACE_OPTIONS)           \
-	X(BATCH_TIMEOUT_MS, "batch_timeout_ms", PLACE_OPTIONS) \
-	X(RATE_LIMIT, "rate_limit", PLACE_OPTIONS)             \
-	X(STOP_ON_ERROR, "stop_on_error", PLACE_OPTIONS)       \
-	X(STRICT, "strict", PLACE_OPTIONS)                     \
-	X(INCLUDE_HEADERS, "include_headers", PLACE_OPTIONS)   \
-	X(INCLUDE_TIMING, "include_timing", PLACE_OPTIONS)     \
-	X(INCLUDE_BODY, "include_body", PLACE_OPTIONS)         \
-	X(ORDER, "order", PLACE_OPTIONS)                       \
-	X(LABEL, "label", PLACE_OPTIONS)                       \
-	X(MAX_ATTEMPTS, "max_attempts", PLACE_RETRY)           \
-	X(BACKOFF_MS, "backoff_ms", PLACE_RETRY)               \
-	X(MAX_BACKOFF_MS, "max_backoff_ms", PLACE_RETRY)       \
-	X(RETRY_ON, "retry_on", PLACE_RETRY)                   \
-	X(ITEMS, "items", PLACE_TOP)                           \
-	X(DEFAULTS, "defaults", PLACE_TOP)                     \
-	X(OPTIONS, "options", PLACE_TOP)
+#define MEMBERS(X)                                                    \
+	X(URL, "url", PLACE_CALL)                                     \
+	X(METHOD, "method", PLACE_CALL)                               \
+	X(BODY, "body", PLACE_CALL | PLACE_REQUEST)                   \
+	X(ID, "id", PLACE_ITEM)                                       \
+	X(HEADERS, "headers", PLACE_CALL | PLACE_REQUEST)             \
+	X(QUERY, "query", PLACE_CALL | PLACE_REQUEST)                 \
+	X(BODY_TEXT, "body_text", PLACE_CALL)                         \
+	X(BODY_BASE64, "body_base64", PLACE_CALL)                     \
+	X(TIMEOUT_MS, "timeout_ms", PLACE_CALL | PLACE_NAMED_OPTIONS) \
+	X(MAX_REDIRECTS, "max_redirects", PLACE_CALL)                 \
+	X(RETRY, "retry", PLACE_CALL | PLACE_ANY_OPTIONS)             \
+	X(PATH, "path", PLACE_REQUEST)                                \
+	X(CONCURRENCY, "concurrency", PLACE_ANY_OPTIONS)              \
+	X(BATCH_TIMEOUT_MS, "batch_timeout_ms", PLACE_ANY_OPTIONS)    \
+	X(RATE_LIMIT, "rate_limit", PLACE_ANY_OPTIONS)                \
+	X(STOP_ON_ERROR, "stop_on_error", PLACE_ANY_OPTIONS)          \
+	X(STRICT, "strict", PLACE_ANY_OPTIONS)                        \
+	X(INCLUDE_HEADERS, "include_headers", PLACE_ANY_OPTIONS)      \
+	X(INCLUDE_TIMING, "include_timing", PLACE_ANY_OPTIONS)        \
+	X(INCLUDE_BODY, "include_body", PLACE_ANY_OPTIONS)            \
+	X(ORDER, "order", PLACE_ANY_OPTIONS)                          \
+	X(LABEL, "label", PLACE_ANY_OPTIONS)                          \
+	X(MAX_ATTEMPTS, "max_attempts", PLACE_RETRY)                  \
+	X(BACKOFF_MS, "backoff_ms", PLACE_RETRY)                      \
+	X(MAX_BACKOFF_MS, "max_backoff_ms", PLACE_RETRY)              \
+	X(RETRY_ON, "retry_on", PLACE_RETRY)                          \
+	X(ITEMS, "items", PLACE_ANY_TOP)                              \
+	X(DEFAULTS, "defaults", PLACE_TOP)                            \
+	X(PARAMS, "params", PLACE_NAMED_TOP)                          \
+	X(OPTIONS, "options", PLACE_ANY_TOP)
 
 enum member {
 #define X(name, text, places) MEMBER_##name,

@@ -257,9 +257,10 @@ static bool is_object(struct span value, const char *name, struct fault *fault)
 	return false;
 }
 
-enum err_code options_read(struct span value, const struct config *config,
+enum err_code options_read(struct span value, const struct config *config, bool named,
 	struct options *ret_options, struct fault *fault)
 {
+	unsigned redirects;
 	struct member_set set;
 
 	*ret_options = (struct options){
@@ -270,8 +271,9 @@ enum err_code options_read(struct span value, const struct config *config,
 	};
 	if (!is_object(value, "options", fault))
 		return ERR_OK;
-	member_read(value, PLACE_OPTIONS, "", &set, fault);
+	member_read(value, named ? PLACE_NAMED_OPTIONS : PLACE_OPTIONS, "", &set, fault);
 	read_numbers(&set, config, ret_options, fault);
+	options_clock(&set, config, &ret_options->timeout_us, &redirects, fault);
 	read_flags(&set, ret_options, fault);
 	read_words(&set, ret_options, fault);
 	read_label(&set, ret_options, fault);
@@ -319,11 +321,11 @@ enum err_code options_read_defaults(struct span value, const struct config *conf
 	return read_parts(&set, defaults, fault);
 }
 
-void options_policy(const struct options *options, struct defaults *defaults)
+void options_policy(const struct options *options, bool named, struct defaults *defaults)
 {
 	policy_default(&defaults->policy);
-	policy_apply(&defaults->policy, &options->retry);
-	policy_apply(&defaults->policy, &defaults->retry);
+	policy_apply(&defaults->policy, named ? &defaults->retry : &options->retry);
+	policy_apply(&defaults->policy, named ? &options->retry : &defaults->retry);
 }
 
 size_t options_defaults_bytes(const struct defaults *defaults)

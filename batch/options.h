@@ -15,7 +15,8 @@ struct options {
 	unsigned concurrency;
 	bool has_batch_timeout; /* it was asked for */
 	uint64_t batch_timeout_us;
-	double rate_per_s; /* 0: no limit */
+	uint64_t timeout_us; /* of an item of a named endpoint; 0: the endpoint's */
+	double rate_per_s;   /* 0: no limit */
 	bool stop_on_error, strict, include_headers, include_timing, input_order;
 	enum include_body include_body;
 	struct span label; /* points into the request */
@@ -36,13 +37,16 @@ struct defaults {        /* what an item has that does not say otherwise */
 	struct header_base headers;
 };
 
-/* Texts are proved and writable (value.h); the structs point into them. A missing object is an
- * empty span. Faults are added; ERR_NOMEM is the only error, so that all of them are found. */
-enum err_code options_read(struct span value, const struct config *config,
+/* `named`: of a request to a named endpoint. Texts are proved and writable (value.h); the structs
+ * point into them. A missing object is an empty span. Faults are added; ERR_NOMEM is the only
+ * error, so that all of them are found. */
+enum err_code options_read(struct span value, const struct config *config, bool named,
 	struct options *ret_options, struct fault *fault) MUST_CHECK;
 enum err_code options_read_defaults(struct span value, const struct config *config,
 	struct defaults *ret_defaults, struct fault *fault) MUST_CHECK;
-void options_policy(const struct options *options, struct defaults *defaults);
+/* Makes defaults->policy: the defaults' word over the options', or the other way round where the
+ * defaults are a named endpoint's. */
+void options_policy(const struct options *options, bool named, struct defaults *defaults);
 size_t options_defaults_bytes(const struct defaults *defaults); /* of heap that they hold */
 void options_free_defaults(struct defaults *defaults);          /* a zeroed one is fine */
 

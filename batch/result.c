@@ -43,17 +43,51 @@ static struct span body_of(const struct outcome *outcome)
 	return (struct span){outcome->body.ptr, outcome->body.len};
 }
 
-static enum encoding choose_encoding(const struct result_view *view, const struct outcome *outcome)
+static enum encoding encoding_of(const struct outcome *outcome, struct span body, bool whole)
 {
-	struct span body = body_of(outcome);
-
-	if (body.len == 0 || view->include_body == INCLUDE_NONE ||
-		(view->include_body == INCLUDE_FAILED && outcome->code == ITEM_OK))
+	if (body.len == 0)
 		return ENCODING_NONE;
-	if (outcome->content_type && says_json(outcome->content_type) &&
+	if (whole && outcome->content_type && says_json(outcome->content_type) &&
 		scan_check(body, SCAN_DEPTH_MAX, NULL))
 		return ENCODING_JSON;
 	return utf8_valid(body.ptr, body.len) ? ENCODING_TEXT : ENCODING_BASE64;
+}
+
+static bool wants_body(const struct result_view *view, const struct outcome *outcome)
+{
+	return view->include_body == INCLUDE_ALL ||
+	       (view->include_body == INCLUDE_FAILED && outcome->code != ITEM_OK);
+}
+
+static bool is_cut(const struct result_view *view, const struct outcome *outcome)
+{
+	return view->named && outcome->code != ITEM_OK && outcome->body.len > RESULT_EXPOSED_MAX;
+}
+
+/* At a character's begin, where it is text. */
+static size_t cut_at(const struct outcome *outcome)
+{
+	size_t len = RESULT_EXPOSED_MAX;
+
+	while (len > RESULT_EXPOSED_MAX - 4 &&
+		((unsigned char)outcome->body.ptr[len] & 0xC0) == 0x80)
+		len--;
+	return utf8_valid(outcome->body.ptr, len) ? len : RESULT_EXPOSED_MAX;
+}
+
+/* The part of the answer's body that stands in the result: as `body`, or as `result` where that is
+ * a named endpoint's without a template. */
+static struct span shown_body(const struct result_view *view, const struct outcome *outcome)
+{
+	struct span body = body_of(outcome);
+
+	if (!wants_body(view, outcome))
+		return (struct span){NULL, 0};
+	if (view->named && (outcome->code == ITEM_OK ? view->result.len > 0 : !view->expose_errors))
+		return (struct span){NULL, 0};
+	if (is_cut(view, outcome))
+		body.len = cut_at(outcome);
+	return body;
 }
 
 static size_t escaped_bytes(struct span text)
@@ -93,6 +127,7 @@ static size_t other_bytes(const struct result_view *view, const struct outcome *
 		bytes += escaped_bytes(span_of(outcome->message));
 	if (view->include_headers)
 		bytes += outcome->headers.len * 2;
+	bytes += view->result.len;
 	if (view->include_timing) {
 		bytes += TIMING_BYTES;
 		if (outcome->timing)
@@ -105,11 +140,13 @@ static size_t other_bytes(const struct result_view *view, const struct outcome *
 void result_measure(const struct result_view *view, const struct outcome *outcome,
 	struct result_measure *ret_measure)
 {
-	enum encoding encoding = choose_encoding(view, outcome);
-	size_t bytes = body_bytes(encoding, body_of(outcome));
+	struct span body = shown_body(view, outcome);
+	enum encoding encoding = encoding_of(outcome, body, !is_cut(view, outcome));
+	size_t result = wants_body(view, outcome) ? view->result.len : 0;
+	size_t bytes = body_bytes(encoding, body) + result;
 
 	*ret_measure = (struct result_measure){.encoding = (unsigned)encoding,
-		.payload = encoding != ENCODING_NONE ||
+		.payload = encoding != ENCODING_NONE || result > 0 ||
 			   (view->include_headers && outcome->headers.len > 0),
 		.body_bytes = bytes,
 		.bytes = bytes + other_bytes(view, outcome)};
@@ -125,25 +162,43 @@ static void add_string(struct buf *out, const char *text)
 
 #define ADD(out, literal) buf_add((out), (literal), sizeof(literal) - 1)
 
-static void add_body(struct buf *out, enum encoding encoding, struct span body)
+static void add_value(struct buf *out, enum encoding encoding, struct span body)
 {
 	switch (encoding) {
 	case ENCODING_JSON:
 		scan_add_line(out, scan_trim(body));
-		ADD(out, ",\"body_encoding\":\"json\"");
 		return;
 	case ENCODING_TEXT:
 		buf_add_json_string(out, body.ptr, body.len);
-		ADD(out, ",\"body_encoding\":\"text\"");
 		return;
 	case ENCODING_BASE64:
 		buf_add_char(out, '"');
 		buf_add_base64(out, body.ptr, body.len);
-		ADD(out, "\",\"body_encoding\":\"base64\"");
+		buf_add_char(out, '"');
 		return;
 	case ENCODING_NONE:
-		ADD(out, "null,\"body_encoding\":null");
+		ADD(out, "null");
 	}
+}
+
+static void add_body(struct buf *out, enum encoding encoding, struct span body)
+{
+	static const char *const names[] = {[ENCODING_NONE] = "null",
+		[ENCODING_JSON] = "\"json\"",
+		[ENCODING_TEXT] = "\"text\"",
+		[ENCODING_BASE64] = "\"base64\""};
+
+	ADD(out, ",\"body\":");
+	add_value(out, encoding, body);
+	ADD(out, ",\"body_encoding\":");
+	buf_adds(out, names[encoding]);
+}
+
+void result_add_value(struct buf *out, const struct outcome *outcome)
+{
+	struct span body = body_of(outcome);
+
+	add_value(out, encoding_of(outcome, body, true), body);
 }
 
 static void add_bool(struct buf *out, bool value)
@@ -169,13 +224,13 @@ const char *result_message(const struct outcome *outcome)
 	return outcome->message ? outcome->message : "there was no memory to say more";
 }
 
-static void add_error(struct buf *out, const struct outcome *outcome)
+void result_add_error(struct buf *out, const struct outcome *outcome)
 {
 	if (outcome->code == ITEM_OK) {
-		ADD(out, ",\"error\":null");
+		ADD(out, "null");
 		return;
 	}
-	ADD(out, ",\"error\":{\"code\":\"");
+	ADD(out, "{\"code\":\"");
 	buf_adds(out, code_text(outcome->code));
 	ADD(out, "\",\"message\":");
 	add_string(out, result_message(outcome));
@@ -247,9 +302,42 @@ static void add_head(struct buf *out, const struct result_view *view, const stru
 	buf_add(out, view->id.ptr, view->id.len);
 	ADD(out, ",\"success\":");
 	add_bool(out, outcome->code == ITEM_OK);
+}
+
+static void add_status_member(struct buf *out, unsigned status)
+{
 	ADD(out, ",\"status\":");
-	add_status(out, outcome->status);
-	ADD(out, ",\"body\":");
+	add_status(out, status);
+}
+
+/* What a call gave: status and body; of a named endpoint's its result, and the body only where it
+ * failed. */
+static void add_middle(struct buf *out, const struct result_view *view,
+	const struct outcome *outcome, const struct result_measure *measure)
+{
+	enum encoding encoding = (enum encoding)measure->encoding;
+	struct span body = shown_body(view, outcome);
+
+	if (!view->named) {
+		add_status_member(out, outcome->status);
+		add_body(out, encoding, body);
+		return;
+	}
+	ADD(out, ",\"result\":");
+	if (view->result.len && wants_body(view, outcome))
+		scan_add_line(out, view->result);
+	else if (outcome->code == ITEM_OK)
+		add_value(out, encoding, body);
+	else
+		ADD(out, "null");
+	ADD(out, ",\"fallback_used\":");
+	add_bool(out, view->fallback_used);
+	add_status_member(out, outcome->status);
+	if (outcome->code == ITEM_OK || !view->expose_errors)
+		return;
+	add_body(out, encoding, body);
+	if (is_cut(view, outcome) && body.len)
+		ADD(out, ",\"body_truncated\":true");
 }
 
 static bool add_tail(struct buf *out, const struct result_view *view, const struct outcome *outcome)
@@ -261,7 +349,8 @@ static bool add_tail(struct buf *out, const struct result_view *view, const stru
 		if (folding_add(out, lines) != ERR_OK)
 			return false;
 	}
-	add_error(out, outcome);
+	ADD(out, ",\"error\":");
+	result_add_error(out, outcome);
 	ADD(out, ",\"attempts\":");
 	buf_add_u64(out, outcome->attempts);
 	ADD(out, ",\"duration_ms\":");
@@ -278,7 +367,7 @@ static bool add_result(struct buf *out, const struct result_view *view,
 	const struct outcome *outcome, const struct result_measure *measure)
 {
 	add_head(out, view, outcome);
-	add_body(out, (enum encoding)measure->encoding, body_of(outcome));
+	add_middle(out, view, outcome, measure);
 	return add_tail(out, view, outcome);
 }
 
@@ -356,6 +445,7 @@ static void print_ms(char out[32], uint64_t us)
 size_t result_render_brief(const struct result_view *view, const struct result_brief *brief,
 	char out[RESULT_BRIEF_MAX])
 {
+	static const char no_body[] = ",\"body\":null,\"body_encoding\":null";
 	char status[16] = "null", duration[32], queue[32];
 	int len;
 
@@ -364,11 +454,12 @@ size_t result_render_brief(const struct result_view *view, const struct result_b
 	print_ms(duration, brief->duration_us);
 	print_ms(queue, brief->queue_us);
 	len = snprintf(out, RESULT_BRIEF_MAX,
-		"{\"index\":%zu,\"id\":%.*s,\"success\":false,\"status\":%s,\"body\":null,\"body_"
-		"encoding\":null%s,"
+		"{\"index\":%zu,\"id\":%.*s,\"success\":false%s,\"status\":%s%s%s,"
 		"\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"retryable\":%s,\"sent\":%s},"
 		"\"attempts\":%u,\"duration_ms\":%s%s%s%s%s}",
-		view->index, (int)view->id.len, view->id.ptr, status,
+		view->index, (int)view->id.len, view->id.ptr,
+		view->named ? ",\"result\":null,\"fallback_used\":false" : "", status,
+		view->named && !view->expose_errors ? "" : no_body,
 		view->include_headers ? ",\"headers\":{}" : "", code_text(brief->code),
 		result_brief_message(brief), result_brief_retryable(brief) ? "true" : "false",
 		brief->sent ? "true" : "false", brief->attempts, duration,

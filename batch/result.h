@@ -10,7 +10,14 @@ struct result_view { /* which item, and what the batch wants to see of it */
 	struct span id; /* JSON text, at most 1.6 KB */
 	bool include_headers, include_timing;
 	enum include_body include_body;
+	/* of a named endpoint: it has a `result`; the upstream's body only where it failed, cut,
+	 * and only if `expose_errors` */
+	bool named, expose_errors, fallback_used;
+	struct span result; /* JSON text; empty: the body is the result of a success, null that of a
+			       failure */
 };
+
+enum { RESULT_EXPOSED_MAX = 4096 }; /* bytes of a body that a failed named call shows */
 
 struct result_measure {
 	unsigned encoding; /* result.c's own */
@@ -25,6 +32,11 @@ void result_measure(const struct result_view *view, const struct outcome *outcom
 /* The whole object in one allocation of its size (mem_free). ERR_NOMEM. */
 enum err_code result_render(const struct result_view *view, const struct outcome *outcome,
 	const struct result_measure *measure, char **ret_bytes, size_t *ret_len) MUST_CHECK;
+
+/* Parts that templates are given: the `error` object; the answer's body as a JSON value, a string
+ * where it is none (base64 where it is no UTF-8), null where it is empty. */
+void result_add_error(struct buf *out, const struct outcome *outcome);
+void result_add_value(struct buf *out, const struct outcome *outcome);
 
 /* The error's message; never NULL but for a success. */
 const char *result_message(const struct outcome *outcome);

@@ -121,6 +121,11 @@ struct span template_text(const struct template *template)
 	return (struct span){template->text, template->len};
 }
 
+enum template_kind template_kind(const struct template *template)
+{
+	return template->kind;
+}
+
 /* ---- questions ---- */
 
 static enum err_code give(struct buf *out, char **ret_bytes, size_t *ret_len)

@@ -37,6 +37,7 @@ struct template *template_ref(struct template *template);
 void template_unref(struct template *template); /* NULL is fine */
 uint64_t template_id(const struct template *template);
 struct span template_text(const struct template *template);
+enum template_kind template_kind(const struct template *template);
 const char *template_kind_text(enum template_kind kind); /* static: "request" … */
 /* Says at which place of the file something is wrong: line and column are the text's, 1-based, 0
  * where unknown. Returns code. */

@@ -126,8 +126,12 @@ static enum err_code ask(struct template_checker *checker, enum err_code made, c
 	size_t len, uint64_t limit_us, struct err *err)
 {
 	uint64_t now_us = clock_us();
-	struct helper_question question = {
-		bytes, len, limit_us, clock_add(now_us, WAIT_MAX_US), on_done, checker};
+	struct helper_question question = {.bytes = bytes,
+		.len = len,
+		.limit_us = limit_us,
+		.deadline_us = clock_add(now_us, WAIT_MAX_US),
+		.done = on_done,
+		.arg = checker};
 	enum err_code code = made;
 
 	checker->answered = false;

@@ -22,11 +22,11 @@ static int show_good(const struct config *config, bool print)
 	struct buf text;
 
 	if (!print) {
-		printf("ok: %s: listens on %s port %u, keys %zu, upstreams %zu, in flight at most "
-		       "%u\n",
+		printf("ok: %s: listens on %s port %u, keys %zu, upstreams %zu, endpoints "
+		       "%zu, in flight at most %u\n",
 			config->path ? config->path : "no file", config->server.host,
 			config->server.port, config->auth.key_count, config->upstream_count,
-			config->pool.max_in_flight);
+			config->endpoint_count, config->pool.max_in_flight);
 		return output_end("check");
 	}
 	buf_init(&text, TEXT_MAX_BYTES);

@@ -104,7 +104,7 @@ int run_document_read(struct run_input *input, struct config *config, size_t mem
 	if (input->document)
 		status = judge_document(input, config, memory_max, &problem);
 	if (status == 0) {
-		code = envelope_read(text, config, &trace, ret_envelope, &problem);
+		code = envelope_read(text, config, NULL, &trace, ret_envelope, &problem);
 		if (code == ERR_INVALID)
 			status = tell(input, &problem);
 		else if (code != ERR_OK)

@@ -142,7 +142,7 @@ static int compare(const void *a, const void *b)
 {
 	size_t x = strlen(*(char *const *)a), y = strlen(*(char *const *)b);
 
-	return x < y ? 1 : x > y ? -1 : 0;
+	return x < y ? 1 : x > y ? -1 : strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 void config_secret_finish(struct config_loading *loading, struct config_endpoint *endpoint)

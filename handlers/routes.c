@@ -3,6 +3,9 @@
 
 const struct route *const routes_all[] = {
 	&batch_post_route,  /* POST /v1/batch */
+	&endpoint_post_route, /* POST /v1/batch/{name} */
+	&endpoints_get_route, /* GET /v1/endpoints */
+	&endpoint_get_route, /* GET /v1/endpoints/{name} */
 	&healthz_route,     /* GET /healthz */
 	&readyz_route,      /* GET /readyz */
 	&metrics_get_route, /* GET /metrics */

@@ -8,6 +8,9 @@
 #include "server/http.h"
 
 extern const struct route batch_post_route;
+extern const struct route endpoint_get_route;
+extern const struct route endpoint_post_route;
+extern const struct route endpoints_get_route;
 extern const struct route healthz_route;
 extern const struct route metrics_get_route;
 extern const struct route openapi_get_route;

@@ -23,7 +23,8 @@ void service_free(struct service *service)
 	mutex_free(&service->lock);
 }
 
-struct snapshot *snapshot_new(struct config *config, struct guard *guard)
+struct snapshot *snapshot_new(
+	struct config *config, struct guard *guard, struct endpoint_set *endpoints)
 {
 	struct snapshot *snapshot = mem_try(sizeof *snapshot);
 
@@ -32,6 +33,7 @@ struct snapshot *snapshot_new(struct config *config, struct guard *guard)
 	atomic_init(&snapshot->refs, 1);
 	snapshot->config = config_ref(config);
 	snapshot->guard = guard_ref(guard);
+	snapshot->endpoints = endpoint_set_ref(endpoints);
 	return snapshot;
 }
 
@@ -39,6 +41,7 @@ void snapshot_unref(struct snapshot *snapshot)
 {
 	if (!snapshot || atomic_fetch_sub(&snapshot->refs, 1) != 1)
 		return;
+	endpoint_set_unref(snapshot->endpoints);
 	guard_unref(snapshot->guard);
 	config_unref(snapshot->config);
 	mem_free(snapshot);
@@ -173,12 +176,26 @@ static enum log_level level_of(unsigned status)
 	return status == 500 ? LOG_ERROR : LOG_INFO;
 }
 
-/* Whoever refused it: it counts where all answers come by. */
-static void count_batch(const struct exchange *ex, unsigned status)
+/* A name that somebody made up is no label. */
+static void count_named(struct service *service, const char *name, unsigned status)
 {
-	if (exchange_route(ex) == &batch_post_route &&
-		strcmp(exchange_request(ex)->method, batch_post_route.method) == 0)
+	struct snapshot *snapshot = service_snapshot(service);
+	bool known = endpoint_find(snapshot->endpoints, name);
+
+	snapshot_unref(snapshot);
+	metrics_batch(known ? name : "other", status);
+}
+
+/* Whoever refused it: it counts where all answers come by. */
+static void count_batch(struct service *service, const struct exchange *ex, unsigned status)
+{
+	const struct http_request *request = exchange_request(ex);
+	const struct route *route = exchange_route(ex);
+
+	if (route == &batch_post_route && strcmp(request->method, route->method) == 0)
 		metrics_batch("", status);
+	if (route == &endpoint_post_route && strcmp(request->method, route->method) == 0)
+		count_named(service, strrchr(request->path, '/') + 1, status);
 }
 
 void service_answered(
@@ -188,8 +205,7 @@ void service_answered(
 	enum problem_code problem = exchange_problem(ex);
 	enum log_level level = level_of(status);
 
-	(void)service;
-	count_batch(ex, status);
+	count_batch(service, ex, status);
 	if (!log_enabled(level))
 		return;
 	log_write(level, level == LOG_DEBUG ? "request" : "request_refused",

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "batch/endpoint.h"
 #include "common/config.h"
 #include "common/mem.h"
 #include "common/thread.h"
@@ -23,6 +24,7 @@ struct snapshot { /* shared by count, immutable */
 	atomic_uint refs;
 	struct config *config;
 	struct guard *guard;
+	struct endpoint_set *endpoints;
 };
 
 struct service {
@@ -41,7 +43,8 @@ struct service {
 void service_init(struct service *service, size_t memory_bytes);
 void service_free(struct service *service); /* nothing may run */
 /* Takes references of its own. NULL without memory. */
-struct snapshot *snapshot_new(struct config *config, struct guard *guard);
+struct snapshot *snapshot_new(
+	struct config *config, struct guard *guard, struct endpoint_set *endpoints);
 void snapshot_unref(struct snapshot *snapshot); /* NULL is fine */
 /* Any thread. Takes the snapshot; requests that run keep the one they began with. */
 void service_set(struct service *service, struct snapshot *snapshot);

@@ -23,6 +23,13 @@ void call_free_outcome(struct call *call)
 	*outcome = (struct outcome){0};
 }
 
+void call_drop_body(struct call *call)
+{
+	buf_free(&call->outcome.body);
+	mem_give(call->budget, call->outcome.charged);
+	call->outcome.charged = 0;
+}
+
 const struct url *call_url(const struct call *call)
 {
 	return call->hop.text ? &call->hop : &call->request.url;

@@ -157,6 +157,8 @@ struct call {
 	bool prepared;
 };
 
+/* Gives the answer's body back to the budget. */
+void call_drop_body(struct call *call);
 /* Releases what the outcome holds and gives its bytes back to the budget; it is empty then. */
 void call_free_outcome(struct call *call);
 const struct url *call_url(const struct call *call); /* the hop's, else the request's */

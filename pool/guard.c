@@ -116,8 +116,9 @@ static void destroy(struct guard *guard)
 	mem_free(guard);
 }
 
-enum err_code guard_new(
-	const struct config *config, uint16_t own_port, struct guard **ret_guard, struct err *err)
+/* Open to what `allow` names and nothing else, so far. */
+static enum err_code make(const struct config *config, uint16_t own_port,
+	const struct config_strings *allow, struct guard **ret_guard, struct err *err)
 {
 	struct guard *guard = mem_try(sizeof *guard);
 	enum err_code code;
@@ -125,13 +126,8 @@ enum err_code guard_new(
 	if (!guard)
 		return err_set(err, ERR_NOMEM, "no memory for the guard");
 	atomic_init(&guard->refs, 1);
-	guard->public_addresses = config->targets.public_addresses;
-	guard->allow_private = config->targets.allow_private;
 	guard->own_port = own_port;
-	code = copy_ports(config, guard, err);
-	if (code == ERR_OK)
-		code = parse_entries(&config->targets.allow, "targets.allow", &guard->allow,
-			&guard->allow_count, err);
+	code = parse_entries(allow, "targets.allow", &guard->allow, &guard->allow_count, err);
 	if (code == ERR_OK)
 		code = parse_entries(&config->targets.deny, "targets.deny", &guard->deny,
 			&guard->deny_count, err);
@@ -143,6 +139,40 @@ enum err_code guard_new(
 	}
 	*ret_guard = guard;
 	return ERR_OK;
+}
+
+enum err_code guard_new(
+	const struct config *config, uint16_t own_port, struct guard **ret_guard, struct err *err)
+{
+	struct guard *guard = NULL;
+	enum err_code code = make(config, own_port, &config->targets.allow, &guard, err);
+
+	if (code != ERR_OK)
+		return code;
+	guard->public_addresses = config->targets.public_addresses;
+	guard->allow_private = config->targets.allow_private;
+	code = copy_ports(config, guard, err);
+	if (code != ERR_OK) {
+		destroy(guard);
+		return code;
+	}
+	*ret_guard = guard;
+	return ERR_OK;
+}
+
+enum err_code guard_new_origin(const struct config *config, uint16_t own_port,
+	const struct url *url, struct guard **ret_guard, struct err *err)
+{
+	bool v6 = url->literal && url->address.sa.sa_family == AF_INET6;
+	char *entry = mem_print(v6 ? "[%s]:%u" : "%s:%u", url->host, url->port);
+	const struct config_strings allow = {&entry, 1};
+	enum err_code code;
+
+	if (!entry)
+		return err_set(err, ERR_NOMEM, "no memory for the guard");
+	code = make(config, own_port, &allow, ret_guard, err);
+	mem_free(entry);
+	return code;
 }
 
 struct guard *guard_ref(struct guard *guard)

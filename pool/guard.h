@@ -17,6 +17,11 @@ struct guard;
  * listening port (an own address with it is denied, whatever else holds; 0: unknown). */
 enum err_code guard_new(const struct config *config, uint16_t own_port, struct guard **ret_guard,
 	struct err *err) MUST_CHECK;
+/* One that opens this origin (host and port, whatever address the host has but link-local and
+ * metadata ones, unless written as such) and nothing else; deny entries and our own port hold. For
+ * calls whose URL is the operator's word. */
+enum err_code guard_new_origin(const struct config *config, uint16_t own_port,
+	const struct url *url, struct guard **ret_guard, struct err *err) MUST_CHECK;
 /* Every entry of allow and deny that is not of the form, a line each in `faults`, as the loading of
  * the configuration tells its own. ERR_INVALID where there is one. */
 enum err_code guard_check_config(const struct config *config, struct buf *faults) MUST_CHECK;

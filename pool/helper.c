@@ -16,6 +16,8 @@ static void free_request(struct helper_set *set, struct helper_request *request)
 {
 	list_remove(&request->link);
 	heap_remove(&set->timers, &request->timer);
+	if (request->note)
+		request->note->uses--;
 	set->questions--;
 	set->bytes -= request->frame.len;
 	mem_free(request->bytes);
@@ -60,6 +62,17 @@ static void dispatch(struct helper_set *set, uint64_t now_us)
 	}
 }
 
+static struct helper_note *find_note(struct helper_set *set, uint64_t id)
+{
+	for (struct list_node *node = set->notes.next; node != &set->notes; node = node->next) {
+		struct helper_note *note = LIST_OF(node, struct helper_note, link);
+
+		if (note->frame.id == id)
+			return note;
+	}
+	return NULL;
+}
+
 enum err_code helper_ask(struct helper_set *set, const struct helper_question *question,
 	uint64_t now_us, struct helper_request **ret_request)
 {
@@ -76,6 +89,9 @@ enum err_code helper_ask(struct helper_set *set, const struct helper_question *q
 	set->bytes += question->len;
 	request->frame = (struct helper_frame){(uint32_t)question->len, HELPER_ASK, ++set->last_id};
 	request->bytes = question->bytes;
+	request->note = question->note ? find_note(set, question->note) : NULL;
+	if (request->note)
+		request->note->uses++;
 	request->limit_us = question->limit_us;
 	request->deadline_us = question->deadline_us;
 	request->done = question->done;
@@ -100,8 +116,13 @@ void helper_forget(struct helper_set *set, struct helper_request *request)
 
 enum err_code helper_tell(struct helper_set *set, uint64_t id, struct span bytes, uint64_t now_us)
 {
-	struct helper_note *note;
+	struct helper_note *note = find_note(set, id);
 
+	if (note) {
+		list_remove(&note->link);
+		list_push_front(&set->notes, &note->link);
+		return ERR_OK;
+	}
 	if (set->note_count >= set->options.notes_max ||
 		set->note_bytes + bytes.len > set->options.note_bytes)
 		return ERR_LIMIT;
@@ -111,7 +132,7 @@ enum err_code helper_tell(struct helper_set *set, uint64_t id, struct span bytes
 	note->frame = (struct helper_frame){(uint32_t)bytes.len, HELPER_TELL, id};
 	if (bytes.len > 0)
 		memcpy(note->bytes, bytes.ptr, bytes.len);
-	list_push_back(&set->notes, &note->link);
+	list_push_front(&set->notes, &note->link);
 	set->note_count++;
 	set->note_bytes += bytes.len;
 	for (size_t i = 0; i < set->options.count; i++)
@@ -127,19 +148,31 @@ static void free_note(struct helper_set *set, struct helper_note *note)
 	mem_free(note);
 }
 
+static void drop_note(struct helper_set *set, struct helper_note *note, uint64_t now_us)
+{
+	const struct helper_frame frame = {0, HELPER_DROP, note->frame.id};
+
+	free_note(set, note);
+	for (size_t i = 0; i < set->options.count; i++)
+		helper_link_add_note(&set->links[i], frame, "", now_us);
+}
+
 void helper_drop(struct helper_set *set, uint64_t id, uint64_t now_us)
 {
-	const struct helper_frame frame = {0, HELPER_DROP, id};
+	struct helper_note *note = find_note(set, id);
 
-	for (struct list_node *node = set->notes.next; node != &set->notes; node = node->next) {
+	if (note && note->uses == 0)
+		drop_note(set, note, now_us);
+}
+
+void helper_drop_unused(struct helper_set *set, uint64_t now_us)
+{
+	for (struct list_node *node = set->notes.next, *after; node != &set->notes; node = after) {
 		struct helper_note *note = LIST_OF(node, struct helper_note, link);
 
-		if (note->frame.id != id)
-			continue;
-		free_note(set, note);
-		for (size_t i = 0; i < set->options.count; i++)
-			helper_link_add_note(&set->links[i], frame, "", now_us);
-		return;
+		after = node->next;
+		if (note->uses == 0)
+			drop_note(set, note, now_us);
 	}
 }
 

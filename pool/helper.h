@@ -50,7 +50,8 @@ struct helper_options {
 };
 
 struct helper_question {
-	char *bytes; /* mem_*, taken on ERR_OK */
+	uint64_t note; /* that it needs: stays while it is under way; 0: none */
+	char *bytes;   /* mem_*, taken on ERR_OK */
 	size_t len;
 	uint64_t limit_us;    /* how long it may be worked on */
 	uint64_t deadline_us; /* on clock_us, waiting included; CLOCK_NEVER: none */
@@ -70,11 +71,14 @@ enum err_code helper_ask(struct helper_set *set, const struct helper_question *q
 	uint64_t now_us, struct helper_request **ret_request) MUST_CHECK;
 void helper_forget(struct helper_set *set, struct helper_request *request); /* `done` is not called
 									     */
-/* Bytes are copied. A note stays until it is dropped; drop it when no question needs it any more.
- * An id is used once. ERR_LIMIT, ERR_NOMEM. */
+/* Bytes are copied. A note stays until it is dropped. An id means the same bytes for ever: told
+ * again, nothing happens while it is there. ERR_LIMIT, ERR_NOMEM. */
 enum err_code helper_tell(
 	struct helper_set *set, uint64_t id, struct span bytes, uint64_t now_us) MUST_CHECK;
-void helper_drop(struct helper_set *set, uint64_t id, uint64_t now_us); /* not there: nothing */
+void helper_drop(struct helper_set *set, uint64_t id,
+	uint64_t now_us); /* not there, or needed by a question under way: nothing */
+/* All notes that no question under way needs: those who still want one tell it again. */
+void helper_drop_unused(struct helper_set *set, uint64_t now_us);
 /* A watched socket is ready (fd, EPOLL* events), or only time has passed (fd -1). Calls `done`. */
 void helper_process(struct helper_set *set, int fd, uint32_t events, uint64_t now_us);
 uint64_t helper_due_us(const struct helper_set *set); /* when to call again with -1 */

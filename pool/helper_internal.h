@@ -15,6 +15,7 @@ struct helper_request {
 	struct list_node link;  /* of waiting, or of its process's sent */
 	struct heap_node timer; /* set as long as it exists */
 	struct helper_frame frame;
+	struct helper_note *note; /* or NULL */
 	char *bytes;
 	uint64_t limit_us, deadline_us, begun_us;
 	helper_done_fn *done; /* NULL: nobody waits for it any more */
@@ -23,7 +24,8 @@ struct helper_request {
 };
 
 struct helper_note {
-	struct list_node link;
+	struct list_node link; /* of notes: the one used last stands first */
+	size_t uses;           /* requests under way that need it */
 	struct helper_frame frame;
 	char bytes[];
 };

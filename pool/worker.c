@@ -67,6 +67,8 @@ static uint64_t take_turns(struct worker *worker)
 		list_init(&turn.ended);
 		list_move_all(&turn.back, &worker->back);
 		worker->options.turn(worker->options.self, worker->options.index, &turn);
+		if (worker->helpers && turn.config != worker->config)
+			helper_drop_unused(worker->helpers, worker->now_us);
 		worker->config = turn.config;
 		worker->stopping = turn.stop;
 		worker->now_us = clock_us();

@@ -20,13 +20,6 @@ enum {
 
 /* ---- an attempt's end ---- */
 
-void worker_call_drop_body(struct call *call)
-{
-	buf_free(&call->outcome.body);
-	mem_give(call->budget, call->outcome.charged);
-	call->outcome.charged = 0;
-}
-
 void worker_call_record(struct worker *worker, struct call *call)
 {
 	const struct outcome *outcome = &call->outcome;
@@ -100,7 +93,7 @@ void worker_call_drop_answer(struct call *call)
 {
 	struct outcome *outcome = &call->outcome;
 
-	worker_call_drop_body(call);
+	call_drop_body(call);
 	mem_free(outcome->content_type);
 	outcome->content_type = NULL;
 	mem_give(call->budget, outcome->headers_charged);
@@ -121,7 +114,7 @@ void worker_call_conclude(struct worker *worker, struct transfer *transfer)
 	if (call->again)
 		worker_call_drop_answer(call);
 	else if (outcome->code != ITEM_OK && outcome->code != ITEM_UPSTREAM_STATUS)
-		worker_call_drop_body(call);
+		call_drop_body(call);
 	outcome->duration_us = worker->now_us - call->started_us;
 	worker_call_forget_hops(call);
 	worker_step_leave(worker, transfer);

@@ -45,7 +45,6 @@ void worker_call_conclude(struct worker *worker, struct transfer *transfer);
 /* Parts of an end. */
 void worker_call_record(struct worker *worker, struct call *call); /* an entry in `attempts` */
 void worker_call_note_url(struct call *call);
-void worker_call_drop_body(struct call *call);
 void worker_call_drop_answer(struct call *call);
 void worker_call_forget_hops(struct call *call);
 

@@ -137,7 +137,7 @@ static void cancel(struct worker *worker, struct transfer *transfer, enum call_e
 	if (call->outcome.attempts > 0)
 		worker_call_record(worker, call);
 	worker_call_note_url(call);
-	worker_call_drop_body(call);
+	call_drop_body(call);
 	call->again = false;
 	call->outcome.duration_us = worker->now_us - call->started_us;
 	worker_call_forget_hops(call);
@@ -151,7 +151,7 @@ static void cancel_finishing(struct worker *worker, struct call *call, enum call
 	call->ops->forget(call);
 	call->sched.end = why;
 	call_end(call);
-	worker_call_drop_body(call);
+	call_drop_body(call);
 	list_push_back(&worker->back, &call->sched.link);
 }
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "batch/batch.h"
+#include "batch/template_jq.h"
 #include "cli/check.h"
 #include "cli/help.h"
 #include "cli/key.h"
@@ -37,6 +38,7 @@ struct daemon {
 	int argc; /* what config_load reads, at each reload again */
 	char *const *argv, *const *env;
 	struct config *first, *config; /* of the start, and of the last reload */
+	struct forker *forker;         /* of the helper processes */
 	struct signals *signals;
 	struct service service;
 	enum phase phase;

@@ -33,7 +33,7 @@ static void open_with(const char *text)
 	kit_init(&kit);
 	ready = started_count = 0;
 	head = mem_copy(text, strlen(text));
-	ck_assert_int_eq(envelope_read((struct span){head, strlen(head)}, kit.config, &trace,
+	ck_assert_int_eq(envelope_read((struct span){head, strlen(head)}, kit.config, NULL, &trace,
 				 &envelope, &kit.problem),
 		ERR_OK);
 	options = (struct feed_options){.env = {kit.config, kit.guard, NULL, &kit.budget},

@@ -163,7 +163,7 @@ START_TEST(check_says_ok_prints_or_names_the_faults)
 	enter("");
 	ck_assert_int_eq(check_run(0, NULL, NULL, NULL), 0);
 	ck_assert_str_eq(leave(0), "ok: no file: listens on 127.0.0.1 port 8080, keys 0, upstreams "
-				   "1, in flight at most 256\n");
+				   "1, endpoints 0, in flight at most 256\n");
 	enter("");
 	ck_assert_int_eq(check_run(1, bad, NULL, NULL), 2);
 	ck_assert_str_eq(leave(1), "--server-port: \"x\" is not a whole number\n");

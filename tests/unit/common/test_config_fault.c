@@ -152,7 +152,7 @@ static const struct {
 		"10\n"},
 	{"endpoints:\n  x:\n    urk: http://a\n", "f.yaml:3: endpoints.x.urk: unknown key; did you "
 						  "mean url?\nf.yaml:2: endpoints.x: has no url\n"},
-	{"endpoints:\n  x:\n    url: a\n    params: {p: {typo: string}}\n",
+	{"endpoints:\n  x:\n    url: http://a\n    params: {p: {typo: string}}\n",
 		"f.yaml:4: endpoints.x.params.p.typo: unknown key; did you mean type?\n"},
 	{"log: {level: info}\nlog: {level: warn}\n",
 		"f.yaml:2: log: is given twice; the first is on line 1\n"},

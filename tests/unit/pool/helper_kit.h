@@ -122,7 +122,12 @@ static inline void kit_answer_init(struct kit_answer *answer, struct helper_kit 
 static inline enum err_code kit_try_ask(struct helper_kit *kit, struct kit_answer *answer,
 	char *bytes, size_t len, uint64_t limit_us, uint64_t deadline_us)
 {
-	struct helper_question question = {bytes, len, limit_us, deadline_us, kit_on_done, answer};
+	struct helper_question question = {.bytes = bytes,
+		.len = len,
+		.limit_us = limit_us,
+		.deadline_us = deadline_us,
+		.done = kit_on_done,
+		.arg = answer};
 	enum err_code code = helper_ask(kit->set, &question, clock_us(), NULL);
 
 	if (code != ERR_OK)

@@ -68,6 +68,42 @@ START_TEST(every_hash_of_a_key_names_its_caller)
 }
 END_TEST
 
+START_TEST(a_caller_may_use_the_endpoints_its_key_names)
+{
+	char one[] = "rewrite", two[] = "embed", all[] = "*", *some[] = {one, two},
+	     *every[] = {all};
+	struct caller *caller;
+
+	keys[0].endpoints = (struct config_strings){some, 2};
+	keys[1].endpoints = (struct config_strings){every, 1};
+	config.auth.allow_anonymous = true;
+	make();
+	caller = auth_check(auth, "Bearer old");
+	ck_assert(caller_may_use(caller, "rewrite") && caller_may_use(caller, "embed"));
+	ck_assert(!caller_may_use(caller, "rewrit") && !caller_may_use(caller, "Embed"));
+	ck_assert(!caller_may_use(caller, "*") && !caller_may_use(caller, ""));
+	caller_unref(caller);
+	caller = auth_check(auth, "Bearer admin");
+	ck_assert(caller_may_use(caller, "rewrite") && caller_may_use(caller, "anything"));
+	caller_unref(caller);
+	caller = auth_check(auth, NULL);
+	ck_assert_str_eq(caller->name, "anonymous");
+	ck_assert(caller_may_use(caller, "anything"));
+	caller_unref(caller);
+}
+END_TEST
+
+START_TEST(a_key_without_endpoints_may_use_none)
+{
+	struct caller *caller;
+
+	make();
+	caller = auth_check(auth, "Bearer old");
+	ck_assert(!caller_may_use(caller, "rewrite"));
+	caller_unref(caller);
+}
+END_TEST
+
 START_TEST(whatever_is_not_a_key_is_refused)
 {
 	static const char *const wrong[] = {"", "Bearer", "Bearer ", "Bearer Old", "Bearer ol",
@@ -147,6 +183,8 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, every_hash_of_a_key_names_its_caller);
+	tcase_add_test(tcase, a_caller_may_use_the_endpoints_its_key_names);
+	tcase_add_test(tcase, a_key_without_endpoints_may_use_none);
 	tcase_add_test(tcase, whatever_is_not_a_key_is_refused);
 	tcase_add_test(tcase, with_allow_anonymous_a_wrong_key_is_still_wrong);
 	tcase_add_test(tcase, without_keys_everybody_is_anonymous_whatever_they_send);

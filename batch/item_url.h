@@ -1,0 +1,9 @@
+/* item_url.h - what is wrong with an item's url, in words. Pure; any thread. */
+#ifndef BATCH_ITEM_URL_H
+#define BATCH_ITEM_URL_H
+#include "batch/fault.h"
+#include "pool/url.h"
+
+/* `reason` is the gate's or the guard's; of `url` only host and port are looked at. */
+void item_url_blame(enum item_reason reason, const struct url *url, struct fault *fault);
+#endif

@@ -1,0 +1,429 @@
+/* task.c - an item of a named endpoint: its data, and the steps that templates take for it before
+ * and after its call.
+ *
+ * Each step is: ask -> (a helper process) -> on_answer -> the next step, or call_resume. What can
+ * go wrong with a template ends its item alone, as transform_failed. */
+#include "batch/task.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "batch/folding.h"
+#include "batch/mask.h"
+#include "batch/result.h"
+#include "batch/scan.h"
+#include "common/clock.h"
+
+enum {
+	LAST_STEP_US = 2 * 1000 * 1000
+}; /* what response and fallback may take, waiting included,
+       when the item's own clock has run out */
+
+static struct task *task_of(struct call *call)
+{
+	return ((struct item *)(void *)call)->task;
+}
+
+static const struct endpoint *endpoint_of(const struct task *task)
+{
+	return task->env->item.use->endpoint;
+}
+
+static struct mem_budget *budget_of(const struct task *task)
+{
+	return task->env->item.budget;
+}
+
+static bool charge(struct task *task, size_t bytes)
+{
+	if (!mem_take(budget_of(task), bytes))
+		return false;
+	task->charged += bytes;
+	return true;
+}
+
+/* ---- life ---- */
+
+enum err_code task_new(const struct task_env *env, const struct call_ops *ops, void *owner,
+	struct span data, size_t index, struct item_scratch *scratch, struct item **ret_item,
+	struct item_verdict *ret_verdict)
+{
+	struct item_env item_env = env->item;
+	struct item *item = NULL;
+	struct task *task;
+	enum err_code code;
+
+	item_env.ops = ops;
+	item_env.owner = owner;
+	code = item_read(&item_env, SPAN("{}"), index, scratch, &item, ret_verdict);
+	ret_verdict->id = item_id(data);
+	if (code != ERR_OK || !item)
+		return code;
+	task = mem_take(env->item.budget, mem_block(sizeof *task)) ? mem_try(sizeof *task) : NULL;
+	if (!task) {
+		item_destroy(item, env->item.budget);
+		return ERR_LIMIT;
+	}
+	task->env = env;
+	task->data = data;
+	task->charged = mem_block(sizeof *task);
+	buf_init(&task->result, SIZE_MAX / 2);
+	item->task = task;
+	item->call.request.want_headers |= env->item.use->endpoint->response != NULL;
+	*ret_item = item;
+	return ERR_OK;
+}
+
+void task_destroy(struct task *task, struct mem_budget *budget)
+{
+	size_t charged;
+
+	if (!task)
+		return;
+	REQUIRE(!task->asked);
+	item_destroy(task->made, budget);
+	buf_free(&task->result);
+	mem_free(task->output);
+	charged = task->charged;
+	mem_free(task);
+	mem_give(budget, charged);
+}
+
+/* ---- asking ---- */
+
+static void on_answer(void *call, enum helper_outcome outcome, struct span answer);
+
+/* NULL, and on_answer comes; or why not. */
+static const char *ask(struct call *call, const struct template *template,
+	const struct template_part *parts, size_t count, size_t output_max, uint64_t deadline_us)
+{
+	struct task *task = task_of(call);
+	struct helper_set *set = call_helpers(call);
+	struct helper_question question = {.note = template_id(template),
+		.limit_us = TEMPLATE_LIMIT_US,
+		.deadline_us = deadline_us,
+		.done = on_answer,
+		.arg = call};
+	uint64_t now_us = call_now_us(call);
+
+	if (!set)
+		return "no process can be had to run it";
+	if (template_question(template, parts, count, output_max, &question.bytes, &question.len) !=
+		ERR_OK)
+		return "the server has no memory for it now";
+	task->asked_charged = mem_block(question.len);
+	if (!mem_take(budget_of(task), task->asked_charged)) {
+		mem_free(question.bytes);
+		return "the server has no memory for it now";
+	}
+	task->asking = template;
+	if (helper_tell(set, question.note, template_text(template), now_us) == ERR_OK &&
+		helper_ask(set, &question, now_us, &task->asked) == ERR_OK)
+		return NULL;
+	mem_give(budget_of(task), task->asked_charged);
+	mem_free(question.bytes);
+	return "too much waits for the processes that run templates";
+}
+
+void task_forget(struct call *call)
+{
+	struct task *task = task_of(call);
+
+	helper_forget(call_helpers(call), task->asked);
+	task->asked = NULL;
+	mem_give(budget_of(task), task->asked_charged);
+}
+
+static void fail_template(struct call *call, const struct template *template,
+	enum item_reason reason, struct span why)
+{
+	call_fail(call, ITEM_TRANSFORM_FAILED, reason, false, "%s: the template `%s` failed: %.*s",
+		endpoint_of(task_of(call))->config->name,
+		template_kind_text(template_kind(template)), (int)why.len, why.ptr);
+}
+
+/* ---- before the call ---- */
+
+static enum call_step ask_before(struct call *call, const struct template *template)
+{
+	struct task *task = task_of(call);
+	const struct item *item = (const struct item *)(const void *)call;
+	char index[24];
+	const struct template_part parts[] = {{"item", task->data},
+		{"index", {index, (size_t)snprintf(index, sizeof index, "%zu", item->index)}},
+		{"params", {task->env->item.use->params.ptr, task->env->item.use->params.len}}};
+	const char *why = ask(call, template, parts, sizeof parts / sizeof *parts,
+		task->env->item.config->limits.max_body, call->deadline_us);
+
+	if (!why)
+		return CALL_WAIT;
+	fail_template(call, template, REASON_REQUEST, span_of(why));
+	return CALL_FAIL;
+}
+
+enum call_step task_prepare(struct call *call)
+{
+	const struct endpoint *endpoint = endpoint_of(task_of(call));
+
+	if (endpoint->item_check)
+		return ask_before(call, endpoint->item_check);
+	return endpoint->request ? ask_before(call, endpoint->request) : CALL_GO;
+}
+
+/* The item's call is what the output says, merged over what the configuration says. */
+static void adopt(struct call *call, struct item *made)
+{
+	bool want_headers = call->request.want_headers;
+
+	url_free(&call->request.url);
+	call->request = made->call.request;
+	call->request.want_headers = want_headers;
+	made->call.request.url = (struct url){0};
+	task_of(call)->made = made;
+}
+
+static enum err_code read_output(
+	struct call *call, struct span text, struct item **ret_made, struct item_verdict *verdict)
+{
+	struct task *task = task_of(call);
+	const struct item *item = (const struct item *)(const void *)call;
+	struct item_scratch scratch;
+	enum err_code code;
+
+	if (!charge(task, mem_block(text.len + 1)))
+		return ERR_LIMIT;
+	task->output = mem_copy(text.ptr, text.len);
+	if (!task->output)
+		return ERR_NOMEM;
+	code = item_scratch_init(&scratch, task->env->item.defaults);
+	if (code == ERR_OK)
+		code = item_read(&task->env->item, (struct span){task->output, text.len},
+			item->index, &scratch, ret_made, verdict);
+	item_scratch_free(&scratch);
+	return code;
+}
+
+static enum call_step take_request(struct call *call, struct span text)
+{
+	const struct template *request = endpoint_of(task_of(call))->request;
+	struct item_verdict verdict;
+	struct item *made = NULL;
+
+	if (text.len == 0) {
+		fail_template(call, request, REASON_REQUEST, SPAN("it gave no output"));
+		return CALL_FAIL;
+	}
+	if (read_output(call, text, &made, &verdict) != ERR_OK) {
+		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
+			"the server has no memory for the call to %s now", call_url(call)->host);
+		return CALL_FAIL;
+	}
+	if (!made) {
+		fail_template(call, request, REASON_REQUEST, span_of(verdict.fault.message));
+		return CALL_FAIL;
+	}
+	adopt(call, made);
+	return CALL_GO;
+}
+
+static enum call_step take_check(struct call *call, struct span text)
+{
+	const struct endpoint *endpoint = endpoint_of(task_of(call));
+	const char *message = endpoint->config->item_check_message;
+
+	if (!span_equals(text, "false") && !span_equals(text, "null"))
+		return endpoint->request ? ask_before(call, endpoint->request) : CALL_GO;
+	call_fail(call, ITEM_INVALID_ITEM, REASON_FIELD_INVALID, false, "%s",
+		message[0] ? message : "the item does not pass the endpoint's item_check");
+	return CALL_FAIL;
+}
+
+static enum call_step answer_before(
+	struct call *call, enum helper_outcome outcome, const struct template_answer *answer)
+{
+	struct task *task = task_of(call);
+
+	if (answer->ok && task->asking == endpoint_of(task)->item_check)
+		return take_check(call, answer->text);
+	if (answer->ok)
+		return take_request(call, answer->text);
+	if (outcome == HELPER_LATE && call_now_us(call) >= call->deadline_us)
+		call_fail(call, ITEM_TIMEOUT, REASON_CONNECT, true,
+			"the time ran out before the call to %s was ready", call_url(call)->host);
+	else
+		fail_template(call, task->asking, REASON_REQUEST, answer->text);
+	return CALL_FAIL;
+}
+
+/* ---- after the call ---- */
+
+static uint64_t last_deadline(const struct call *call)
+{
+	uint64_t end_us = clock_add(call_now_us(call), LAST_STEP_US);
+
+	return call->deadline_us > end_us ? call->deadline_us : end_us;
+}
+
+static const char *ask_fallback(struct call *call)
+{
+	struct task *task = task_of(call);
+	const struct item *item = (const struct item *)(const void *)call;
+	char index[24];
+	struct buf error;
+	const char *why = "the server has no memory for it now";
+
+	buf_init(&error, SIZE_MAX / 2);
+	result_add_error(&error, &call->outcome);
+	if (!error.failed) {
+		const struct template_part parts[] = {{"item", task->data},
+			{"index",
+				{index, (size_t)snprintf(index, sizeof index, "%zu", item->index)}},
+			{"params",
+				{task->env->item.use->params.ptr, task->env->item.use->params.len}},
+			{"error", {error.ptr, error.len}}};
+
+		why = ask(call, endpoint_of(task)->fallback, parts, sizeof parts / sizeof *parts,
+			task->env->item.config->limits.max_response, last_deadline(call));
+	}
+	buf_free(&error);
+	return why;
+}
+
+static enum call_step fall_back(struct call *call)
+{
+	return endpoint_of(task_of(call))->fallback && !ask_fallback(call) ? CALL_WAIT : CALL_GO;
+}
+
+static const char *ask_response(struct call *call)
+{
+	struct task *task = task_of(call);
+	const struct item *item = (const struct item *)(const void *)call;
+	const struct outcome *outcome = &call->outcome;
+	char index[24], status[16];
+	struct buf headers, body;
+	const char *why = "the server has no memory for it now";
+
+	buf_init(&headers, SIZE_MAX / 2);
+	buf_init(&body, SIZE_MAX / 2);
+	result_add_value(&body, outcome);
+	if (folding_add(&headers, (struct span){outcome->headers.ptr, outcome->headers.len}) ==
+			ERR_OK &&
+		!body.failed) {
+		const struct template_part parts[] = {
+			{"status", {status, (size_t)snprintf(
+						    status, sizeof status, "%u", outcome->status)}},
+			{"headers", {headers.ptr, headers.len}}, {"body", {body.ptr, body.len}},
+			{"item", task->data},
+			{"index",
+				{index, (size_t)snprintf(index, sizeof index, "%zu", item->index)}},
+			{"params", {task->env->item.use->params.ptr,
+					   task->env->item.use->params.len}}};
+
+		why = ask(call, endpoint_of(task)->response, parts, sizeof parts / sizeof *parts,
+			task->env->item.config->limits.max_response, last_deadline(call));
+	}
+	buf_free(&headers);
+	buf_free(&body);
+	return why;
+}
+
+/* What the upstream said may repeat what it was sent. */
+static void mask_outcome(struct call *call)
+{
+	const struct config_strings *secrets = &endpoint_of(task_of(call))->config->secrets;
+	struct outcome *outcome = &call->outcome;
+
+	if (secrets->count == 0)
+		return;
+	if (outcome->body.len)
+		outcome->body.len = mask_bytes(secrets, outcome->body.ptr, outcome->body.len);
+	if (outcome->headers.len)
+		outcome->headers.len =
+			mask_bytes(secrets, outcome->headers.ptr, outcome->headers.len);
+	if (outcome->timing && outcome->timing->url) {
+		char *url = outcome->timing->url;
+
+		url[mask_bytes(secrets, url, strlen(url))] = '\0';
+	}
+}
+
+enum call_step task_finish(struct call *call)
+{
+	struct task *task = task_of(call);
+	const struct endpoint *endpoint = endpoint_of(task);
+	const struct item *item = (const struct item *)(const void *)call;
+	const char *why;
+
+	mask_outcome(call);
+	if (task->env->unwanted && task->env->unwanted(item))
+		return CALL_GO;
+	if (call->outcome.code != ITEM_OK)
+		return fall_back(call);
+	if (!endpoint->response)
+		return CALL_GO;
+	why = ask_response(call);
+	if (!why)
+		return CALL_WAIT;
+	fail_template(call, endpoint->response, REASON_RESPONSE, span_of(why));
+	return fall_back(call);
+}
+
+/* False without memory. */
+static bool keep_result(struct call *call, struct span text)
+{
+	struct task *task = task_of(call);
+
+	if (!charge(task, mem_block(text.len + 1)))
+		return false;
+	return buf_add(&task->result, text.ptr, text.len) == ERR_OK;
+}
+
+static enum call_step take_result(struct call *call, struct span text)
+{
+	struct task *task = task_of(call);
+
+	if (text.len == 0) {
+		fail_template(call, task->asking, REASON_RESPONSE, SPAN("it gave no output"));
+		return fall_back(call);
+	}
+	if (keep_result(call, text)) {
+		call_drop_body(call);
+		return CALL_GO;
+	}
+	call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
+		"the server has no memory for the result of this item now");
+	return fall_back(call);
+}
+
+static enum call_step answer_after(struct call *call, const struct template_answer *answer)
+{
+	struct task *task = task_of(call);
+
+	if (task->asking == endpoint_of(task)->fallback) {
+		task->fallback_used =
+			answer->ok && answer->text.len > 0 && keep_result(call, answer->text);
+		return CALL_GO;
+	}
+	if (answer->ok)
+		return take_result(call, answer->text);
+	fail_template(call, task->asking, REASON_RESPONSE, answer->text);
+	return fall_back(call);
+}
+
+static void on_answer(void *call_arg, enum helper_outcome outcome, struct span bytes)
+{
+	struct call *call = call_arg;
+	struct task *task = task_of(call);
+	const struct endpoint *endpoint = endpoint_of(task);
+	const struct template_answer answer = template_read(outcome, bytes);
+	enum call_step step;
+
+	task->asked = NULL;
+	mem_give(budget_of(task), task->asked_charged);
+	if (task->asking == endpoint->item_check || task->asking == endpoint->request)
+		step = answer_before(call, outcome, &answer);
+	else
+		step = answer_after(call, &answer);
+	if (step != CALL_WAIT)
+		call_resume(call, step);
+}
