@@ -1,8 +1,9 @@
+# shellcheck shell=bash
 # start.sh - what the examples start, and end: the stand-in for a provider, and batchgate. Sourced by their run.sh.
 #
 # Everything listens on loopback, on free ports, and is ended by its own id when the script ends, however it does (Ctrl-C too).
 # Takes: BATCHGATE, the program; LOGS, a folder that keeps what both logged. Gives: LLM_BASE_URL and LLM_API_KEY (made up unless
-# set), STAND_IN (its address, or empty), BATCHGATE_URL, BATCHGATE_PID.
+# set), STAND_IN (its address, or empty), BATCH_URL, BATCHGATE_PID.
 set -eu
 EXAMPLES=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BATCHGATE=${BATCHGATE:-$EXAMPLES/../build/release/batchgate}
@@ -63,7 +64,7 @@ start_batchgate() {
 	launch batchgate "$BATCHGATE" serve --config "$1" --server-port=0
 	BATCHGATE_PID=$launched
 	await "$launched" batchgate '"event":"listening"' "$FOLDER/batchgate.err"
-	BATCHGATE_URL=http://127.0.0.1:$(sed -n 's/.*"event":"listening".*"port":\([0-9]*\).*/\1/p' "$FOLDER/batchgate.err" | head -n 1)
+	BATCH_URL=http://127.0.0.1:$(sed -n 's/.*"event":"listening".*"port":\([0-9]*\).*/\1/p' "$FOLDER/batchgate.err" | head -n 1)
 }
 
 # client COMMAND...: in the background too, so that a signal is acted on while it runs.
@@ -76,7 +77,7 @@ client() {
 
 # serve: until Ctrl-C.
 serve() {
-	echo "export BATCHGATE_URL=$BATCHGATE_URL"
+	echo "export BATCH_URL=$BATCH_URL"
 	[ -z "$STAND_IN" ] || echo "export LLM_BASE_URL=$LLM_BASE_URL LLM_API_KEY=$LLM_API_KEY"
 	echo "# Both run until Ctrl-C; in another shell, first the line(s) above."
 	wait "$BATCHGATE_PID"

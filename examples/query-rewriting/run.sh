@@ -5,6 +5,7 @@
 # With LLM_BASE_URL (and LLM_API_KEY) a real provider is asked: then 10 at once, unless --workers says otherwise.
 # CONFIG=gemini.yaml speaks to Gemini. STAND_IN_OPTIONS sets the stand-in otherwise. --serve starts both and waits.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=examples/start.sh
 source "$here/../start.sh"
 
 # shellcheck disable=SC2086 # words
@@ -13,5 +14,5 @@ start_batchgate "$here/${CONFIG:-batchgate.yaml}"
 if [ "${1:-}" = --serve ]; then
 	serve
 else
-	client /usr/bin/python3 "$here/rewrite.py" --url "$BATCHGATE_URL" --pid "$BATCHGATE_PID" --stand-in "$STAND_IN" "$@"
+	client /usr/bin/python3 "$here/rewrite.py" --url "$BATCH_URL" --pid "$BATCHGATE_PID" --stand-in "$STAND_IN" "$@"
 fi

@@ -127,4 +127,4 @@ class Case(unittest.TestCase):
         said = script.served()
         self.addCleanup(script.end, 130)
         self.addCleanup(script.interrupt)
-        return script, said["BATCHGATE_URL"], said["LLM_BASE_URL"]
+        return script, said["BATCH_URL"], said["LLM_BASE_URL"]

@@ -94,7 +94,7 @@ class Rewriting(examples.Case):
         _, url, _ = self.serve(STAND_IN_OPTIONS="--latency 0 --fail gunpowder=400 --fail sourdough=garbage --fail tap=empty "
                                                 "--fail router=503x2 --fail sofa=drop --fail eclipse=hang")
         items = [q for q in QUERIES[:20] if q] + [7, "", {"q": 1}, None, "\u0000 \"$ENV\" \\(env) é 日本"]
-        results = self.post(url, items, {"strategy": "stepback"}, timeout_ms=8000)
+        results = self.post(url, items, {"strategy": "stepback"}, timeout_ms=6000)
         codes = {"gunpowder": "upstream_status", "sourdough": "transform_failed", "tap": "transform_failed",
                  "sofa": "upstream_protocol", "eclipse": "timeout"}
         for item, result in zip(items, results):
@@ -120,7 +120,7 @@ class Rewriting(examples.Case):
     def test_a_wrong_key_fails_each_query_and_is_not_told(self):
         _, _, upstream = self.serve(STAND_IN_OPTIONS=QUICK)
         script = self.start("--serve", LLM_BASE_URL=upstream, LLM_API_KEY="another-key")
-        results = self.post(script.served()["BATCHGATE_URL"], QUERIES[:3])
+        results = self.post(script.served()["BATCH_URL"], QUERIES[:3])
         self.assertEqual([(r["status"], r["fallback_used"]) for r in results], [(401, True)] * 3)
         self.assertNotIn("another-key", json.dumps(results))
         script.interrupt()

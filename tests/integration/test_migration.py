@@ -40,7 +40,7 @@ class Migration(examples.Case):
         bin_folder = os.path.join(self.folder, "bin")
         os.mkdir(bin_folder)
         os.symlink(world.BINARY, os.path.join(bin_folder, "batchgate"))
-        self.env = world.environment({"PATH": bin_folder + ":" + os.environ["PATH"], "BATCHGATE_URL": self.url,
+        self.env = world.environment({"PATH": bin_folder + ":" + os.environ["PATH"], "BATCH_URL": self.url,
                                       "LLM_BASE_URL": self.upstream, "LLM_API_KEY": examples.KEY, "no_proxy": "*"})
 
     def run_side(self, heading, side):
