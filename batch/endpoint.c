@@ -346,7 +346,8 @@ enum err_code endpoint_set_compile(
 
 struct endpoint_set *endpoint_set_ref(struct endpoint_set *set)
 {
-	atomic_fetch_add(&set->refs, 1);
+	if (set)
+		atomic_fetch_add(&set->refs, 1);
 	return set;
 }
 

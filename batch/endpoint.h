@@ -30,7 +30,7 @@ enum err_code endpoint_set_new(struct config *config, uint16_t own_port,
  * use only after this. ERR_INVALID: faults were added. ERR_IO where nobody could be asked. */
 enum err_code endpoint_set_compile(
 	const struct endpoint_set *set, struct forker *forker, struct buf *faults) MUST_CHECK;
-struct endpoint_set *endpoint_set_ref(struct endpoint_set *set);
+struct endpoint_set *endpoint_set_ref(struct endpoint_set *set); /* NULL is fine */
 void endpoint_set_unref(struct endpoint_set *set); /* NULL is fine; wipes what is secret */
 size_t endpoint_count(const struct endpoint_set *set);
 const struct endpoint *endpoint_at(const struct endpoint_set *set, size_t index);

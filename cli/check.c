@@ -37,7 +37,7 @@ static int show_good(const struct config *config, bool print)
 }
 
 static int judge_all(int argc, char *const *argv, char *const *env, bool print,
-	enum err_code (*judge)(struct config *, struct buf *))
+	check_judge_fn *judge, struct forker *forker)
 {
 	struct buf warnings, faults;
 	struct config *config = NULL;
@@ -49,7 +49,7 @@ static int judge_all(int argc, char *const *argv, char *const *env, bool print,
 	code = config_load(argc, argv, env, &config, &warnings, &faults);
 	show(&warnings, stderr);
 	if (code == ERR_OK && judge)
-		code = judge(config, &faults);
+		code = judge(config, forker, &faults);
 	show(&faults, stderr);
 	if (code == ERR_OK)
 		exit_code = show_good(config, print);
@@ -61,8 +61,8 @@ static int judge_all(int argc, char *const *argv, char *const *env, bool print,
 	return exit_code;
 }
 
-int check_run(int argc, char *const *argv, char *const *env,
-	enum err_code (*judge)(struct config *, struct buf *))
+int check_run(
+	int argc, char *const *argv, char *const *env, check_judge_fn *judge, struct forker *forker)
 {
 	char **rest = mem_new(((size_t)argc + 1) * sizeof *rest);
 	bool print = false;
@@ -73,7 +73,7 @@ int check_run(int argc, char *const *argv, char *const *env,
 			print = true;
 		else
 			rest[count++] = argv[i];
-	exit_code = judge_all(count, rest, env, print, judge);
+	exit_code = judge_all(count, rest, env, print, judge, forker);
 	mem_free(rest);
 	return exit_code;
 }

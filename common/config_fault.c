@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/likeness.h"
 #include "common/utf8.h"
 
 enum { LINE_SIZE = CONFIG_PLACE_SIZE };
@@ -145,39 +146,6 @@ const char *config_fault_quote(const char *text, char ret[CONFIG_QUOTE_SIZE])
 	return ret;
 }
 
-/* Edits between two short names, where exchanging neighbours is one. */
-static size_t distance(const char *a, const char *b)
-{
-	enum { LONGEST = 40 };
-	size_t rows[3][LONGEST + 1], a_len = strlen(a), b_len = strlen(b);
-	size_t *before = rows[0], *last = rows[1], *row = rows[2];
-
-	if (a_len > LONGEST || b_len > LONGEST)
-		return LONGEST;
-	memset(rows, 0, sizeof rows);
-	for (size_t j = 0; j <= b_len; j++)
-		last[j] = j;
-	for (size_t i = 1; i <= a_len; i++) {
-		size_t *spare = before;
-
-		row[0] = i;
-		for (size_t j = 1; j <= b_len; j++) {
-			size_t best = last[j - 1] + (a[i - 1] != b[j - 1]);
-
-			best = last[j] + 1 < best ? last[j] + 1 : best;
-			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-				before[j - 2] + 1 < best)
-				best = before[j - 2] + 1;
-			row[j] = best;
-		}
-		before = last;
-		last = row;
-		row = spare;
-	}
-	return last[b_len];
-}
-
 const char *config_fault_hint(
 	const char *name, config_name_fn *next, const void *from, char ret[CONFIG_QUOTE_SIZE])
 {
@@ -186,7 +154,7 @@ const char *config_fault_hint(
 
 	ret[0] = '\0';
 	for (size_t i = 0; next(from, i, candidate); i++) {
-		size_t far = distance(name, candidate);
+		size_t far = likeness_distance(name, candidate);
 
 		if (far >= best || far >= strlen(candidate))
 			continue;

@@ -32,7 +32,7 @@ void config_param_free(struct config_param *param)
 	mem_free(param->fallback);
 }
 
-const char *config_param_type_text(enum config_param_type type)
+static const char *type_text(enum config_param_type type)
 {
 	static const char *const texts[] = {
 		[CONFIG_PARAM_STRING] = "a string",
@@ -84,7 +84,7 @@ static void fault_type(struct config_loading *loading, const struct config_node 
 	const char *key, enum config_param_type type, bool given)
 {
 	struct config_place place = config_fault_in_file(node->line);
-	const char *wanted = config_param_type_text(type);
+	const char *wanted = type_text(type);
 	char quoted[CONFIG_QUOTE_SIZE];
 
 	if (node->kind != CONFIG_SCALAR)

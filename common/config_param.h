@@ -11,6 +11,4 @@
 void config_param_read(struct config_loading *loading, const struct config_node *node,
 	const char *key, struct config_param *param);
 void config_param_free(struct config_param *param); /* what is in it */
-/* For messages: "a string". */
-const char *config_param_type_text(enum config_param_type type);
 #endif

@@ -7,8 +7,8 @@ static bool admit_here(
 {
 	if (config->targets.ad_hoc)
 		return submission_has_room(service, config, problem);
-	problem_set(problem, PROBLEM_NOT_FOUND,
-		"ad-hoc batches are off here (targets.ad_hoc: false)");
+	problem_set(
+		problem, PROBLEM_NOT_FOUND, "ad-hoc batches are off here (targets.ad_hoc: false)");
 	return false;
 }
 

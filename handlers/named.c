@@ -1,7 +1,6 @@
 /* named.c - which named endpoint a request means, and whether its caller may use it. */
 #include "handlers/named.h"
 
-#include <math.h>
 #include <string.h>
 
 const struct endpoint *named_find(
@@ -83,18 +82,19 @@ static void add_rate(struct buf *out, double per_s)
 	} units[] = {{"s", 1}, {"min", 60}, {"h", 3600}};
 
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-		double n = per_s * units[i].seconds, whole = floor(n + 0.5);
+		double n = per_s * units[i].seconds, slack = n * 1e-6;
+		uint64_t whole = (uint64_t)(n + 0.5);
 
-		if (whole >= 1 && fabs(n - whole) < 1e-6 * whole) {
-			buf_addf(out, "\"%.0f/%s\"", whole, units[i].unit);
+		if (whole >= 1 && n - (double)whole < slack && (double)whole - n < slack) {
+			buf_addf(out, "\"%llu/%s\"", (unsigned long long)whole, units[i].unit);
 			return;
 		}
 	}
 	buf_adds(out, "null");
 }
 
-static void add_limits(struct buf *out, const struct config_endpoint *endpoint,
-	const struct config *config)
+static void add_limits(
+	struct buf *out, const struct config_endpoint *endpoint, const struct config *config)
 {
 	size_t max_items = config->limits.max_items;
 

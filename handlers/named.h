@@ -9,6 +9,6 @@
 const struct endpoint *named_find(
 	const struct snapshot *snapshot, const struct exchange *ex, struct problem *problem);
 /* Adds what `GET /v1/endpoints/{name}` answers: JSON, no secret in it. ERR_NOMEM. */
-enum err_code named_describe(const struct endpoint *endpoint, const struct config *config,
-	struct buf *out) MUST_CHECK;
+enum err_code named_describe(
+	const struct endpoint *endpoint, const struct config *config, struct buf *out) MUST_CHECK;
 #endif

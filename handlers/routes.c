@@ -2,14 +2,14 @@
 #include "handlers/routes.h"
 
 const struct route *const routes_all[] = {
-	&batch_post_route,  /* POST /v1/batch */
+	&batch_post_route,    /* POST /v1/batch */
 	&endpoint_post_route, /* POST /v1/batch/{name} */
 	&endpoints_get_route, /* GET /v1/endpoints */
-	&endpoint_get_route, /* GET /v1/endpoints/{name} */
-	&healthz_route,     /* GET /healthz */
-	&readyz_route,      /* GET /readyz */
-	&metrics_get_route, /* GET /metrics */
-	&version_route,     /* GET /version */
-	&openapi_get_route, /* GET /openapi.yaml */
+	&endpoint_get_route,  /* GET /v1/endpoints/{name} */
+	&healthz_route,       /* GET /healthz */
+	&readyz_route,        /* GET /readyz */
+	&metrics_get_route,   /* GET /metrics */
+	&version_route,       /* GET /version */
+	&openapi_get_route,   /* GET /openapi.yaml */
 	NULL,
 };

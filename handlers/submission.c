@@ -1,5 +1,5 @@
-/* submission.c - a posted batch, ad hoc or of a named endpoint: its items in, its results out: all of
- * them in order, or each as it completes.
+/* submission.c - a posted batch, ad hoc or of a named endpoint: its items in, its results out: all
+ * of them in order, or each as it completes.
  *
  * One `struct post` a request. The exchange holds it (until nobody can tell us any more that the
  * client left), the running batch (until it is complete), and a stream (until it has been read or

@@ -5,6 +5,7 @@
  * time: it sleeps until the scheduler's first timer, and is woken when an earlier one is set. */
 #include "pool/pool.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 
 #include "common/clock.h"
@@ -184,6 +185,21 @@ static unsigned rule_locked(
 	return rule->concurrency;
 }
 
+/* Likewise. */
+static void endpoint_rule_locked(
+	void *pool_arg, const char *name, struct sched_bound *ret_bound) NO_THREAD_SAFETY_ANALYSIS
+{
+	const struct pool *pool = pool_arg;
+	const struct config_endpoint *endpoint = config_endpoint_of(pool->shared.config, name);
+
+	*ret_bound = (struct sched_bound){.concurrency = UINT_MAX};
+	if (!endpoint)
+		return;
+	if (endpoint->concurrency > 0)
+		ret_bound->concurrency = endpoint->concurrency;
+	ret_bound->rate_per_s = endpoint->rate_per_s;
+}
+
 static enum err_code start_workers(
 	struct pool *pool, struct config *config, struct forker *forker, struct err *err)
 {
@@ -215,6 +231,7 @@ enum err_code pool_new(struct config *config, struct mem_budget *budget, struct 
 	struct sched_options options = {.max_in_flight = config->pool.max_in_flight,
 		.queue_limit = config->pool.queue_limit,
 		.upstream_rule = rule_locked,
+		.endpoint_rule = endpoint_rule_locked,
 		.self = pool};
 	enum err_code code;
 
@@ -260,7 +277,8 @@ static struct config *swap_config_locked(struct pool *pool, struct config *confi
 	struct config *old = pool->shared.config;
 
 	pool->shared.config = config_ref(config);
-	sched_set_bounds(pool->shared.sched, config->pool.max_in_flight, config->pool.queue_limit);
+	sched_set_bounds(pool->shared.sched, config->pool.max_in_flight, config->pool.queue_limit,
+		clock_us());
 	return old;
 }
 

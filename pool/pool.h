@@ -2,9 +2,9 @@
  *
  * A *group* is a batch's place in the pool: its bounds, its clock, its calls. Calls of a group go
  * to many upstreams; each (group, upstream) pair is a *run*, a FIFO. Turns go round: callers, their
- * groups, their runs. A call holds a slot of its group, its upstream and the pool while it is on
- * the wire, and none while it waits. Every call that pool_submit took comes back through its
- * `done`, exactly once, on a worker, whatever happens. */
+ * groups, their runs. A call holds a slot of its group, its upstream, its endpoint and the pool
+ * while it is on the wire, and none while it waits. Every call that pool_submit took comes back
+ * through its `done`, exactly once, on a worker, whatever happens. */
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
 #include "common/caller.h"
@@ -33,6 +33,7 @@ struct pool_group_options {
 	uint64_t deadline_us;  /* the batch's clock, absolute; CLOCK_NEVER: none */
 	double rate_per_s;     /* starts a second; 0: no limit */
 	bool stop_on_error;
+	const char *endpoint; /* whose bounds hold too, over all groups; NULL: none. Copied */
 };
 
 struct pool_stats {

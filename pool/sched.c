@@ -26,9 +26,13 @@ enum err_code sched_new(const struct sched_options *options, struct sched **ret_
 	heap_init(&sched->timers);
 	if (hash_init(&sched->runs, 256) != ERR_OK ||
 		hash_init(&sched->wait_queues, 64) != ERR_OK ||
+		hash_init(&sched->wait_turns, 64) != ERR_OK ||
+		hash_init(&sched->endpoints, 16) != ERR_OK ||
 		upstream_table_init(&sched->upstreams) != ERR_OK) {
 		hash_free(&sched->runs);
 		hash_free(&sched->wait_queues);
+		hash_free(&sched->wait_turns);
+		hash_free(&sched->endpoints);
 		mem_free(sched);
 		return ERR_NOMEM;
 	}
@@ -45,15 +49,19 @@ void sched_destroy(struct sched *sched)
 	upstream_table_free(&sched->upstreams);
 	hash_free(&sched->runs);
 	hash_free(&sched->wait_queues);
+	hash_free(&sched->wait_turns);
+	sched_endpoints_free(sched);
 	heap_free(&sched->timers);
 	mem_free(sched);
 }
 
-void sched_set_bounds(struct sched *sched, size_t max_in_flight, size_t queue_limit)
+void sched_set_bounds(
+	struct sched *sched, size_t max_in_flight, size_t queue_limit, uint64_t now_us)
 {
+	sched->now_us = now_us;
 	sched->options.max_in_flight = max_in_flight;
 	sched->options.queue_limit = queue_limit;
-	sched_upstreams_review(sched);
+	sched_bounds_review(sched);
 }
 
 /* While others wait too and the queue is more than half full, nobody may hold more than an equal
@@ -122,6 +130,7 @@ enum err_code sched_submit(struct sched *sched, struct pool_group *group, struct
 	enum pool_cancel cancelled = sched_group_cancelled(group);
 
 	REQUIRE(!group->closed);
+	sched->now_us = now_us;
 	if (!admits(sched, group->caller, count))
 		return ERR_BUSY;
 	if (heap_reserve(&sched->timers, sched->timer_room + count) != ERR_OK ||
@@ -146,10 +155,34 @@ enum err_code sched_submit(struct sched *sched, struct pool_group *group, struct
 	return ERR_OK;
 }
 
-/* Ends what is queued. only_fresh: calls that have begun an attempt may go on. The group must not
- * be over before the end: the asker holds it open or counts on nothing of it afterwards. */
-static void end_queued(struct sched *sched, struct pool_group *group, enum call_end fresh,
-	enum call_end begun, bool only_fresh)
+/* What a queued call ends as when the batch's clock has run out. */
+static enum call_end late(const struct pool_run *run, const struct call *call)
+{
+	if (run->group->rate_blocked || sched_run_lacks_token(run))
+		return CALL_END_RATE_LIMITED;
+	return call->started_us ? CALL_END_RETRY_WAIT_TIMEOUT : CALL_END_QUEUE_TIMEOUT;
+}
+
+/* Before anything is ended: one that goes may make way for others of the same group. */
+static void mark_late(struct pool_group *group)
+{
+	for (struct list_node *at = group->runs.next; at != &group->runs; at = at->next) {
+		struct pool_run *run = LIST_OF(at, struct pool_run, group_link);
+
+		for (struct list_node *node = run->calls.next; node != &run->calls;
+			node = node->next) {
+			struct call *call = LIST_OF(node, struct call, sched.link);
+
+			call->sched.end = late(run, call);
+		}
+	}
+}
+
+/* Ends what is queued, as `why`; NONE: as it was marked. only_fresh: calls that have begun an
+ * attempt may go on. The group must not be over before the end: the asker holds it open or counts
+ * on nothing of it afterwards. */
+static void end_queued(
+	struct sched *sched, struct pool_group *group, enum call_end why, bool only_fresh)
 {
 	struct list_node all;
 
@@ -171,7 +204,7 @@ static void end_queued(struct sched *sched, struct pool_group *group, enum call_
 	while (!list_empty(&all)) {
 		struct call *call = LIST_OF(list_pop(&all), struct call, sched.link);
 
-		end(sched, call, call->started_us ? begun : fresh);
+		end(sched, call, why == CALL_END_NONE ? call->sched.end : why);
 	}
 }
 
@@ -209,7 +242,7 @@ void sched_cancel(struct sched *sched, struct pool_group *group, enum pool_cance
 	atomic_store_explicit(&group->cancelled, (int)why, memory_order_release);
 	group->outstanding++; /* so that ending the last call does not free the group under our feet
 			       */
-	end_queued(sched, group, sched_group_end_of(why), sched_group_end_of(why), only_fresh);
+	end_queued(sched, group, sched_group_end_of(why), only_fresh);
 	if (!only_fresh)
 		end_retrying(sched, group, sched_group_end_of(why));
 	group->outstanding--;
@@ -291,10 +324,11 @@ void sched_give_back(struct sched *sched, struct call *call, uint64_t now_us)
 	bool stops = group->options.stop_on_error && !call->again && call->outcome.code != ITEM_OK;
 
 	REQUIRE(call->sched.state == CALL_RUNNING);
+	sched->now_us = now_us;
 	sched->in_flight--;
 	group->in_flight--;
 	sched_group_update(sched, group);
-	sched_upstream_free(sched, call->sched.run->upstream);
+	sched_run_leave_flight(sched, call->sched.run);
 	if (call->again) {
 		give_back_again(sched, call, now_us);
 		return;
@@ -310,9 +344,8 @@ static void expire_group(struct sched *sched, struct pool_group *group)
 {
 	group->expired = true;
 	group->outstanding++;
-	end_queued(sched, group,
-		group->rate_blocked ? CALL_END_RATE_LIMITED : CALL_END_QUEUE_TIMEOUT,
-		group->rate_blocked ? CALL_END_RATE_LIMITED : CALL_END_RETRY_WAIT_TIMEOUT, false);
+	mark_late(group);
+	end_queued(sched, group, CALL_END_NONE, false);
 	end_retrying(sched, group, CALL_END_RETRY_WAIT_TIMEOUT);
 	group->outstanding--;
 	sched_group_free_if_over(sched, group);
@@ -342,6 +375,9 @@ static void expire_timer(struct sched *sched, struct heap_node *timer)
 	case TIMER_DEADLINE:
 		expire_group(sched, LIST_OF(timer, struct pool_group, deadline_timer));
 		break;
+	case TIMER_BOUND:
+		sched_bound_wake(sched, LIST_OF(timer, struct bound, timer));
+		break;
 	case TIMER_TOKEN:
 		group = LIST_OF(timer, struct pool_group, token_timer);
 		group->rate_blocked = false;
@@ -352,6 +388,7 @@ static void expire_timer(struct sched *sched, struct heap_node *timer)
 
 void sched_expire(struct sched *sched, uint64_t now_us)
 {
+	sched->now_us = now_us;
 	while (heap_due(&sched->timers) <= now_us) {
 		struct heap_node *timer = heap_first(&sched->timers);
 
@@ -399,7 +436,7 @@ void sched_rule_counts(const struct sched *sched, size_t *counts, size_t rule_co
 				LIST_OF(node, const struct upstream, node);
 
 			if (upstream->rule < rule_count)
-				counts[upstream->rule] += upstream->in_flight;
+				counts[upstream->rule] += upstream->bound.in_flight;
 		}
 	}
 }

@@ -5,8 +5,8 @@
  * cannot start stands in exactly one list, that of what it waits for, and freeing that moves it on.
  *
  *   caller ── groups with a turn to take ── runs with calls ── calls (FIFO)
- *                                  └ a run whose upstream is full stands in the upstream's
- * `waiters` instead, where callers take turns too; room that comes is promised to the first of them
+ *                                  └ a run whose upstream or endpoint is full waits at that bound
+ * instead, where callers take turns too; room that comes is promised to the first of them
  *
  * A group that may not start anything (its concurrency is used up, its rate limit has no token, it
  * has ended) is *blocked*: it stands in no list, and its runs keep their places. Work counts as
@@ -17,20 +17,27 @@
 
 struct sched;
 
+struct sched_bound {          /* what a configuration says of a named endpoint */
+	unsigned concurrency; /* >= 1; UINT_MAX: no bound */
+	double rate_per_s;    /* starts a second; 0: no limit */
+};
+
 struct sched_options {
 	size_t max_in_flight, queue_limit;
 	/* The bound (>= 1) of this upstream and the index of its rule; only host, port and origin
 	 * of `url` may be looked at. */
 	unsigned (*upstream_rule)(void *self, const struct url *url, size_t *ret_rule);
+	void (*endpoint_rule)(void *self, const char *name, struct sched_bound *ret_bound);
 	void *self;
 };
 
 enum err_code sched_new(const struct sched_options *options, struct sched **ret_sched) MUST_CHECK;
 void sched_destroy(
 	struct sched *sched); /* every call must have come back and every group been closed */
-/* A reload: the new bounds, and upstream_rule is asked again for the upstreams in use. What is in
- * flight stays. */
-void sched_set_bounds(struct sched *sched, size_t max_in_flight, size_t queue_limit);
+/* A reload: the new bounds, and the rules are asked again for the upstreams and endpoints in use.
+ * What is in flight stays. */
+void sched_set_bounds(
+	struct sched *sched, size_t max_in_flight, size_t queue_limit, uint64_t now_us);
 
 enum err_code sched_group_new(struct sched *sched, const struct pool_group_options *options,
 	uint64_t now_us, struct pool_group **ret_group) MUST_CHECK;

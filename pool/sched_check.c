@@ -26,6 +26,8 @@ static void check_run(const struct pool_run *run, struct totals *totals)
 	REQUIRE(!run->promised || (run->place == RUN_READY && !sched_group_blocked(run->group)));
 	REQUIRE(run->place != RUN_HELD || !sched_run_in_window(run));
 	REQUIRE(run->queue->caller == run->group->caller && run->queue->upstream == run->upstream);
+	REQUIRE(run->queue->endpoint == run->group->endpoint);
+	REQUIRE(run->place != RUN_WAITING || run->queue->at);
 	REQUIRE(run->refs >= calls && run->refs > 0);
 	totals->queued += calls;
 }
@@ -52,29 +54,105 @@ static void check_group(const struct pool_group *group, struct totals *totals)
 	totals->outstanding += group->outstanding;
 }
 
-/* While an upstream has room nobody waits for it, and its promises are its runs'. */
-static void check_upstream(const struct sched *sched, const struct upstream *upstream)
+/* Everybody who waits at the bound stands in its list once, and where somebody does it has no room.
+ */
+static size_t count_waiters(const struct bound *bound)
 {
-	size_t promised = 0, waiting = 0, queued = 0;
+	size_t waiting = 0;
+	uint64_t since = 0;
 
-	REQUIRE(!upstream_has_room(upstream) || list_empty(&upstream->waiters));
+	REQUIRE(!bound_has_room(bound) || list_empty(&bound->waiters));
+	for (const struct list_node *node = bound->waiters.next; node != &bound->waiters;
+		node = node->next) {
+		const struct wait_turn *turn = LIST_OF(node, const struct wait_turn, link);
+
+		REQUIRE(turn->bound == bound && !list_empty(&turn->queues));
+		REQUIRE(turn->since >= since);
+		since = turn->since;
+		for (const struct list_node *at = turn->queues.next; at != &turn->queues;
+			at = at->next) {
+			const struct wait_queue *queue = LIST_OF(at, const struct wait_queue, link);
+
+			REQUIRE(queue->at == turn && queue->caller == turn->caller);
+			REQUIRE(!list_empty(&queue->runs));
+			waiting += length(&queue->runs);
+		}
+	}
+	return waiting;
+}
+
+static const struct bound *endpoint_bound(const struct pool_run *run)
+{
+	return run->group->endpoint ? &run->group->endpoint->bound : NULL;
+}
+
+/* Its promises are its runs', and its timer is set while nothing but a token is waited for. */
+static void check_bound(const struct sched *sched, const struct bound *bound)
+{
+	size_t promised = 0, waiting = 0;
+	bool wants_timer = !list_empty(&bound->waiters) && bound_lacks_token(bound);
+
 	for (size_t i = 0; i < sched->runs.size; i++) {
 		for (const struct hash_node *node = sched->runs.buckets[i]; node;
 			node = node->next) {
 			const struct pool_run *run = LIST_OF(node, const struct pool_run, node);
+			bool uses = &run->upstream->bound == bound || endpoint_bound(run) == bound;
 
-			promised += run->upstream == upstream && run->promised;
-			waiting += run->upstream == upstream && run->place == RUN_WAITING;
+			promised += uses && run->promised;
+			waiting += run->place == RUN_WAITING && run->queue->at->bound == bound;
 		}
 	}
-	for (const struct list_node *node = upstream->waiters.next; node != &upstream->waiters;
-		node = node->next) {
-		const struct wait_queue *queue = LIST_OF(node, const struct wait_queue, turn);
+	REQUIRE(promised == bound->promised && waiting == count_waiters(bound));
+	REQUIRE((bound->timer.place != 0) == wants_timer);
+}
 
-		REQUIRE(queue->upstream == upstream && !list_empty(&queue->runs));
-		queued += length(&queue->runs);
+/* A queue waits at one of its two bounds, or has nobody who does. */
+static void check_queue(const struct wait_queue *queue)
+{
+	REQUIRE(list_linked(&queue->link) == !list_empty(&queue->runs));
+	REQUIRE((queue->at != NULL) == !list_empty(&queue->runs));
+	REQUIRE(!queue->at || queue->at == queue->at_upstream || queue->at == queue->at_endpoint);
+	REQUIRE(queue->at_upstream->bound == &queue->upstream->bound);
+	REQUIRE((queue->at_endpoint != NULL) == (queue->endpoint != NULL));
+	REQUIRE(!queue->endpoint || queue->at_endpoint->bound == &queue->endpoint->bound);
+}
+
+static void check_endpoint(const struct sched *sched, const struct sched_endpoint *endpoint)
+{
+	size_t in_flight = 0, refs = 0;
+
+	for (const struct list_node *node = sched->groups.next; node != &sched->groups;
+		node = node->next) {
+		const struct pool_group *group = LIST_OF(node, const struct pool_group, link);
+
+		in_flight += group->endpoint == endpoint ? group->in_flight : 0;
+		refs += group->endpoint == endpoint;
 	}
-	REQUIRE(promised == upstream->promised && waiting == queued);
+	REQUIRE(in_flight == endpoint->bound.in_flight && refs == endpoint->refs);
+	check_bound(sched, &endpoint->bound);
+}
+
+static void check_bounds(const struct sched *sched)
+{
+	size_t in_flight = 0;
+	const struct hash_node *node;
+
+	for (size_t i = 0; i < sched->upstreams.by_origin.size; i++) {
+		for (node = sched->upstreams.by_origin.buckets[i]; node; node = node->next) {
+			const struct upstream *upstream =
+				LIST_OF(node, const struct upstream, node);
+
+			in_flight += upstream->bound.in_flight;
+			check_bound(sched, &upstream->bound);
+		}
+	}
+	REQUIRE(in_flight == sched->in_flight);
+	for (size_t i = 0; i < sched->endpoints.size; i++)
+		for (node = sched->endpoints.buckets[i]; node; node = node->next)
+			check_endpoint(sched, LIST_OF(node, const struct sched_endpoint, node));
+	for (size_t i = 0; i < sched->wait_queues.size; i++)
+		for (node = sched->wait_queues.buckets[i]; node; node = node->next)
+			check_queue(LIST_OF(node, const struct wait_queue, node));
 }
 
 void sched_check(const struct sched *sched)
@@ -91,13 +169,9 @@ void sched_check(const struct sched *sched)
 		REQUIRE(list_linked(&caller->turn) == !list_empty(&caller->turns));
 		totals.callers_queued += caller->queued;
 	}
-	for (size_t i = 0; i < sched->upstreams.by_origin.size; i++) {
-		const struct hash_node *node = sched->upstreams.by_origin.buckets[i];
-
-		for (; node; node = node->next)
-			check_upstream(sched, LIST_OF(node, const struct upstream, node));
-	}
+	check_bounds(sched);
 	REQUIRE(totals.in_flight == sched->in_flight);
 	REQUIRE(totals.queued == sched->queued && totals.callers_queued == sched->queued);
-	REQUIRE(sched->timer_room == totals.outstanding + 2 * length(&sched->groups));
+	REQUIRE(sched->timer_room ==
+		totals.outstanding + 2 * length(&sched->groups) + sched->endpoints.count);
 }

@@ -36,10 +36,11 @@ static void put_caller(struct sched_caller *entry)
 	mem_free(entry);
 }
 
-double sched_group_burst(const struct pool_group_options *options)
+static bool get_endpoint(struct sched *sched, struct pool_group *group, const char *name)
 {
-	return options->rate_per_s > 1 ? options->rate_per_s
-				       : 1; /* one second's worth, at least one call */
+	if (name)
+		group->endpoint = sched_endpoint_get(sched, name);
+	return group->endpoint || !name;
 }
 
 enum err_code sched_group_new(struct sched *sched, const struct pool_group_options *options,
@@ -48,7 +49,9 @@ enum err_code sched_group_new(struct sched *sched, const struct pool_group_optio
 	struct pool_group *group = mem_try(sizeof *group);
 	struct sched_caller *caller = get_caller(sched, options->caller);
 
-	if (!group || !caller || heap_reserve(&sched->timers, sched->timer_room + 2) != ERR_OK) {
+	sched->now_us = now_us;
+	if (!group || !caller || heap_reserve(&sched->timers, sched->timer_room + 3) != ERR_OK ||
+		!get_endpoint(sched, group, options->endpoint)) {
 		mem_free(group);
 		if (caller)
 			put_caller(caller);
@@ -59,10 +62,10 @@ enum err_code sched_group_new(struct sched *sched, const struct pool_group_optio
 	group->options = *options;
 	group->options.caller = caller->caller;
 	group->options.guard = guard_ref(options->guard);
+	group->options.endpoint = group->endpoint ? group->endpoint->name : NULL;
 	group->caller = caller;
 	caller->groups++;
-	group->tokens = 1; /* else the first second could start twice what the rate allows */
-	group->tokens_at_us = now_us;
+	bucket_init(&group->bucket, options->rate_per_s, now_us);
 	list_init(&group->turn);
 	list_init(&group->ready);
 	list_init(&group->held);
@@ -92,6 +95,8 @@ void sched_group_free_if_over(struct sched *sched, struct pool_group *group)
 	list_remove(&group->turn);
 	list_remove(&group->link);
 	guard_unref(group->options.guard);
+	if (group->endpoint)
+		sched_endpoint_put(sched, group->endpoint);
 	mem_free(group);
 	caller->groups--;
 	put_caller(caller);

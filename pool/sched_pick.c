@@ -7,21 +7,11 @@ enum { RUNS_LOOKED_AT = 64 };
 /* True where the group may start one call now; else it is blocked until its next token comes. */
 static bool has_token(struct sched *sched, struct pool_group *group, uint64_t now_us)
 {
-	double rate = group->options.rate_per_s, most = sched_group_burst(&group->options);
-
-	if (rate <= 0)
-		return true;
-	if (now_us > group->tokens_at_us) {
-		group->tokens += (double)(now_us - group->tokens_at_us) / 1e6 * rate;
-		group->tokens_at_us = now_us;
-	}
-	if (group->tokens > most)
-		group->tokens = most;
-	if (group->tokens >= 1 - 1e-9)
+	bucket_fill(&group->bucket, now_us);
+	if (bucket_has(&group->bucket, 1))
 		return true;
 	group->rate_blocked = true;
-	heap_set(&sched->timers, &group->token_timer,
-		now_us + (uint64_t)((1 - group->tokens) / rate * 1e6) + 1);
+	heap_set(&sched->timers, &group->token_timer, bucket_due_us(&group->bucket, 1));
 	sched_group_update(sched, group);
 	return false;
 }
@@ -33,8 +23,7 @@ static struct call *take(struct sched *sched, struct pool_run *run, uint64_t now
 
 	sched->in_flight++;
 	group->in_flight++;
-	if (group->options.rate_per_s > 0)
-		group->tokens -= 1;
+	bucket_take(&group->bucket);
 	call->sched.state = CALL_RUNNING;
 	if (!call->started_us) {
 		call->started_us = now_us;
@@ -82,6 +71,7 @@ static struct pool_run *next_run(const struct pool_group *group)
 
 struct call *sched_pick(struct sched *sched, uint64_t now_us)
 {
+	sched->now_us = now_us;
 	while (sched->in_flight < sched->options.max_in_flight && !list_empty(&sched->turns)) {
 		struct sched_caller *caller = LIST_OF(sched->turns.next, struct sched_caller, turn);
 		struct pool_group *group = LIST_OF(caller->turns.next, struct pool_group, turn);
@@ -91,7 +81,7 @@ struct call *sched_pick(struct sched *sched, uint64_t now_us)
 			sched_run_hold(sched, run);
 		else if (!has_token(sched, group, now_us))
 			continue;
-		else if (sched_run_may_start(run))
+		else if (sched_run_may_start(sched, run))
 			return take(sched, run, now_us);
 		else
 			sched_run_park(sched, run);

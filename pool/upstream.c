@@ -1,4 +1,4 @@
-/* upstream.c - the upstreams in use: how many calls each has in flight, and who waits for it. */
+/* upstream.c - the upstreams in use, each with its bound. */
 #include "pool/upstream.h"
 
 #include <string.h>
@@ -31,7 +31,6 @@ static struct upstream *make(const struct url *url, size_t origin_len)
 	memcpy(upstream->origin, url->origin, origin_len + 1);
 	upstream->host = memcpy(upstream->origin + origin_len + 1, url->host, host_len + 1);
 	upstream->port = url->port;
-	list_init(&upstream->waiters);
 	return upstream;
 }
 
@@ -49,7 +48,7 @@ struct upstream *upstream_get(
 		upstream = make(url, len);
 		if (!upstream)
 			return NULL;
-		upstream->limit = limit;
+		bound_init(&upstream->bound, limit, 0, 0);
 		upstream->rule = rule;
 		hash_insert(&table->by_origin, &upstream->node, key);
 	}
@@ -62,8 +61,8 @@ void upstream_put(struct upstream_table *table, struct upstream *upstream)
 	REQUIRE(upstream->refs > 0);
 	if (--upstream->refs > 0)
 		return;
-	REQUIRE(upstream->in_flight == 0 && upstream->promised == 0 &&
-		list_empty(&upstream->waiters));
+	REQUIRE(upstream->bound.in_flight == 0 && upstream->bound.promised == 0 &&
+		list_empty(&upstream->bound.waiters));
 	hash_remove(&table->by_origin, &upstream->node);
 	mem_free(upstream);
 }

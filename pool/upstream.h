@@ -1,22 +1,18 @@
-/* upstream.h - the upstreams in use: how many calls each has in flight, and who waits for it.
+/* upstream.h - the upstreams in use, each with its bound.
  *
  * Part of the scheduler: only pool/sched calls it, under the pool's lock. An upstream exists while
  * a run refers to it, so the table is bounded by the calls that were admitted. */
 #ifndef POOL_UPSTREAM_H
 #define POOL_UPSTREAM_H
 #include "common/hash.h"
-#include "common/list.h"
+#include "pool/bound.h"
 #include "pool/url.h"
 
 struct upstream {
 	struct hash_node node;
-	struct list_node waiters; /* queues, one a caller, of runs that found it full; in turns */
-	size_t refs;              /* runs */
-	size_t in_flight,
-		promised; /* promised: slots kept for runs that waited and may start now */
-	unsigned limit; /* calls in flight at most; less than in_flight after a reload, for a while
-			 */
-	size_t rule;    /* index of the configuration's rule: bounds the metrics' labels */
+	struct bound bound; /* it has no rate */
+	size_t refs;        /* runs */
+	size_t rule;        /* index of the configuration's rule: bounds the metrics' labels */
 	uint16_t port;
 	char *host; /* behind the origin */
 	char origin[];
@@ -34,9 +30,4 @@ struct upstream *upstream_get(
 	struct upstream_table *table, const struct url *url, unsigned limit, size_t rule);
 void upstream_put(
 	struct upstream_table *table, struct upstream *upstream); /* the last one frees it */
-
-static inline bool upstream_has_room(const struct upstream *upstream)
-{
-	return upstream->in_flight + upstream->promised < upstream->limit;
-}
 #endif

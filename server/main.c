@@ -73,12 +73,27 @@ static void log_fault(const char *line)
 	log_error("reload_failed", LOG_S("fault", line));
 }
 
-/* What common/ cannot see: the form of targets.allow and deny, and what the machine grants. */
-static enum err_code judge(struct config *config, struct buf *faults)
+static enum err_code judge_endpoints(
+	struct config *config, struct forker *forker, struct buf *faults)
+{
+	struct endpoint_set *set = NULL;
+	enum err_code code = endpoint_set_new(config, 0, &set, faults);
+
+	if (code == ERR_OK)
+		code = endpoint_set_compile(set, forker, faults);
+	endpoint_set_unref(set);
+	return code;
+}
+
+/* What common/ cannot see: the form of targets.allow and deny, the named endpoints and their
+ * programs, and what the machine grants. */
+static enum err_code judge(struct config *config, struct forker *forker, struct buf *faults)
 {
 	struct err err;
 	enum err_code code = guard_check_config(config, faults);
 
+	if (code == ERR_OK)
+		code = judge_endpoints(config, forker, faults);
 	if (code != ERR_OK)
 		return code;
 	code = limits_open_files(config, &err);
@@ -98,7 +113,7 @@ static struct config *load(
 	buf_init(&faults, REPORT_MAX_BYTES);
 	code = config_load(daemon->argc, daemon->argv, daemon->env, &config, warnings, &faults);
 	if (code == ERR_OK)
-		code = judge(config, &faults);
+		code = judge(config, daemon->forker, &faults);
 	if (code != ERR_OK) {
 		if (faults.len == 0)
 			tell("no memory for the configuration");
@@ -137,18 +152,38 @@ static void log_start(const struct config *config, struct buf *warnings)
 			    "some malformed requests through");
 }
 
+static enum err_code make_endpoints(
+	struct config *config, uint16_t own_port, struct endpoint_set **ret_set, struct err *err)
+{
+	struct buf faults;
+	enum err_code code;
+
+	buf_init(&faults, REPORT_MAX_BYTES);
+	code = endpoint_set_new(config, own_port, ret_set, &faults);
+	if (code != ERR_OK)
+		err_set(err, code, "%s", faults.len ? faults.ptr : "no memory for the endpoints");
+	buf_free(&faults);
+	return code;
+}
+
 static enum err_code make_snapshot(struct daemon *daemon, struct config *config,
 	struct snapshot **ret_snapshot, struct err *err)
 {
 	struct guard *guard = NULL;
+	struct endpoint_set *endpoints = NULL;
 	uint16_t own_port = http_server_port(daemon->service.server);
 	enum err_code code = guard_new(config, own_port, &guard, err);
 	struct snapshot *snapshot;
 
-	if (code != ERR_OK)
+	if (code == ERR_OK)
+		code = make_endpoints(config, own_port, &endpoints, err);
+	if (code != ERR_OK) {
+		guard_unref(guard);
 		return code;
-	snapshot = snapshot_new(config, guard);
+	}
+	snapshot = snapshot_new(config, guard, endpoints);
 	guard_unref(guard);
+	endpoint_set_unref(endpoints);
 	if (!snapshot)
 		return err_set(err, ERR_NOMEM, "no memory for the configuration");
 	*ret_snapshot = snapshot;
@@ -170,7 +205,8 @@ static enum err_code build(struct daemon *daemon, struct err *err)
 	enum err_code code = http_server_new(&options, &service->server, err);
 
 	if (code == ERR_OK)
-		code = pool_new(daemon->config, &service->budget, NULL, &service->pool, err);
+		code = pool_new(
+			daemon->config, &service->budget, daemon->forker, &service->pool, err);
 	if (code == ERR_OK)
 		code = make_snapshot(daemon, daemon->config, &snapshot, err);
 	if (code != ERR_OK)
@@ -374,19 +410,33 @@ static void take_down(struct daemon *daemon)
 {
 	http_server_destroy(daemon->service.server);
 	pool_destroy(daemon->service.pool);
+	forker_stop(daemon->forker);
 	service_free(&daemon->service);
 	signals_destroy(daemon->signals);
 	config_unref(daemon->first);
 	config_unref(daemon->config);
 }
 
+/* Before anything secret is read and before the first thread: what helper processes begin with. */
+static struct forker *start_forker(void)
+{
+	struct forker *forker = NULL;
+	struct err err;
+
+	if (forker_start(template_jq_serve, &forker, &err) != ERR_OK)
+		fprintf(stderr, "batchgate: cannot start: %s\n", err.detail);
+	return forker;
+}
+
 static int serve(int argc, char *const *argv, char *const *env)
 {
-	struct daemon daemon = {.argc = argc, .argv = argv, .env = env};
-	int status = start(&daemon);
+	struct daemon daemon = {.argc = argc, .argv = argv, .env = env, .forker = start_forker()};
+	int status = daemon.forker ? start(&daemon) : EXIT_FAILED;
 
-	if (status == EXIT_USAGE)
+	if (status == EXIT_USAGE) {
+		forker_stop(daemon.forker);
 		return status;
+	}
 	if (status == EXIT_CLEAN) {
 		wait_for_end(&daemon);
 		finish(&daemon);
@@ -394,6 +444,15 @@ static int serve(int argc, char *const *argv, char *const *env)
 	take_down(&daemon);
 	if (status == EXIT_CLEAN)
 		log_info("stopped", LOG_B("clean", true));
+	return status;
+}
+
+static int check(int argc, char *const *argv, char *const *env)
+{
+	struct forker *forker = start_forker();
+	int status = forker ? check_run(argc, argv, env, judge, forker) : EXIT_FAILED;
+
+	forker_stop(forker);
 	return status;
 }
 
@@ -444,7 +503,7 @@ static int dispatch(int argc, char *const *argv, char *const *env)
 	if (!command || strcmp(command, "serve") == 0)
 		return serve(argc, argv, env);
 	if (strcmp(command, "check") == 0)
-		return check_run(argc, argv, env, judge);
+		return check(argc, argv, env);
 	if (strcmp(command, "key") == 0)
 		return key_run(argc, argv);
 	if (strcmp(command, "jobs") == 0)

@@ -37,7 +37,7 @@ static char *render(struct result_view view, struct outcome outcome)
 	return text;
 }
 
-static const struct result_view plain = {3, {"\"i\"", 3}, false, false, INCLUDE_ALL};
+static const struct result_view plain = {.index = 3, .id = {"\"i\"", 3}};
 
 static void assert_body(const char *type, const char *body, size_t len, const char *expected)
 {
@@ -147,7 +147,7 @@ START_TEST(errors_have_their_members_in_order)
 			       "\"attempts\":1,\"duration_ms\":12.4}");
 	mem_free(text);
 	outcome = (struct outcome){.code = ITEM_TIMEOUT, .reason = REASON_QUEUE, .retryable = true};
-	text = render((struct result_view){0, {"null", 4}, true, false, INCLUDE_ALL}, outcome);
+	text = render((struct result_view){.id = {"null", 4}, .include_headers = true}, outcome);
 	ck_assert_str_eq(text, "{\"index\":0,\"id\":null,\"success\":false,\"status\":null,"
 			       "\"body\":null,\"body_encoding\":null,\"headers\":{},"
 			       "\"error\":{\"code\":\"timeout\",\"message\":\"there was no memory "
@@ -253,7 +253,10 @@ START_TEST(a_brief_result_has_the_same_shape)
 	snprintf(message, sizeof message, "%s", result_brief_message(&brief));
 	same.message = message;
 	for (unsigned flags = 0; flags < 4; flags++) {
-		struct result_view view = {7, {"12", 2}, flags & 1, flags & 2, INCLUDE_ALL};
+		struct result_view view = {.index = 7,
+			.id = {"12", 2},
+			.include_headers = flags & 1,
+			.include_timing = flags & 2};
 		size_t len = result_render_brief(&view, &brief, out);
 
 		text = render(view, same);

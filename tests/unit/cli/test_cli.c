@@ -147,8 +147,9 @@ START_TEST(wrong_usage_of_key_ends_with_two)
 }
 END_TEST
 
-static enum err_code refuse(struct config *config, struct buf *faults)
+static enum err_code refuse(struct config *config, struct forker *forker, struct buf *faults)
 {
+	(void)forker;
 	for (int i = 1; i <= 2; i++)
 		buf_addf(faults, "%s: \"%s\" is no target (%d)\n", config->targets.allow_place,
 			config->targets.allow.items[0], i);
@@ -161,17 +162,17 @@ START_TEST(check_says_ok_prints_or_names_the_faults)
 	char *bad[] = {port}, *good[] = {allow, print};
 
 	enter("");
-	ck_assert_int_eq(check_run(0, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(check_run(0, NULL, NULL, NULL, NULL), 0);
 	ck_assert_str_eq(leave(0), "ok: no file: listens on 127.0.0.1 port 8080, keys 0, upstreams "
 				   "1, endpoints 0, in flight at most 256\n");
 	enter("");
-	ck_assert_int_eq(check_run(1, bad, NULL, NULL), 2);
+	ck_assert_int_eq(check_run(1, bad, NULL, NULL, NULL), 2);
 	ck_assert_str_eq(leave(1), "--server-port: \"x\" is not a whole number\n");
 	enter("");
-	ck_assert_int_eq(check_run(2, good, NULL, NULL), 0);
+	ck_assert_int_eq(check_run(2, good, NULL, NULL, NULL), 0);
 	ck_assert_ptr_nonnull(strstr(leave(0), "\n  allow: [\"q\"]\n"));
 	enter("");
-	ck_assert_int_eq(check_run(2, good, NULL, refuse), 2);
+	ck_assert_int_eq(check_run(2, good, NULL, refuse, NULL), 2);
 	ck_assert_str_eq(leave(1), "--targets-allow: \"q\" is no target (1)\n"
 				   "--targets-allow: \"q\" is no target (2)\n");
 }

@@ -43,7 +43,7 @@ void fake_house_init(struct fake_house *house)
 	ck_assert_int_eq(buf_reserve(&house->ex.reply, REPLY_MAX_BYTES / 2), ERR_OK);
 	service_init(&house->service, BUDGET_BYTES);
 	ck_assert(mem_take(&house->service.budget, house->ex.charged));
-	snapshot = snapshot_new(&house->config, NULL);
+	snapshot = snapshot_new(&house->config, NULL, NULL);
 	ck_assert_ptr_nonnull(snapshot);
 	service_set(&house->service, snapshot);
 }
@@ -428,4 +428,36 @@ struct config *config_ref(struct config *config)
 void config_unref(struct config *config)
 {
 	(void)config;
+}
+
+/* ---- batch/endpoint: there is none ---- */
+
+struct endpoint_set *endpoint_set_ref(struct endpoint_set *set)
+{
+	return set;
+}
+
+void endpoint_set_unref(struct endpoint_set *set)
+{
+	ck_assert_ptr_null(set);
+}
+
+size_t endpoint_count(const struct endpoint_set *set)
+{
+	ck_assert_ptr_null(set);
+	return 0;
+}
+
+const struct endpoint *endpoint_at(const struct endpoint_set *set, size_t index)
+{
+	(void)index;
+	ck_assert_ptr_null(set);
+	return NULL;
+}
+
+const struct endpoint *endpoint_find(const struct endpoint_set *set, const char *name)
+{
+	(void)name;
+	ck_assert_ptr_null(set);
+	return NULL;
 }

@@ -59,7 +59,7 @@ START_TEST(a_request_keeps_the_snapshot_it_began_with)
 
 	fake_house_init(&house);
 	before = service_snapshot(&house.service);
-	service_set(&house.service, snapshot_new(&next, NULL));
+	service_set(&house.service, snapshot_new(&next, NULL, NULL));
 	after = service_snapshot(&house.service);
 	ck_assert_ptr_eq(before->config, &house.config);
 	ck_assert_ptr_eq(after->config, &next);

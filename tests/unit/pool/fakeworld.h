@@ -8,6 +8,7 @@
 #ifndef TESTS_FAKEWORLD_H
 #define TESTS_FAKEWORLD_H
 #include <check.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 #define MS UINT64_C(1000)
 #define SECOND UINT64_C(1000000)
 
-enum { FAKE_ORIGINS_MAX = 64, FAKE_STEPS_MAX = 6, FAKE_RULE = 3 };
+enum { FAKE_ORIGINS_MAX = 64, FAKE_ENDPOINTS_MAX = 8, FAKE_STEPS_MAX = 6, FAKE_RULE = 3 };
 
 /* As ck_assert, which tells its parent about every success too: dear where it is asked a million
  * times. */
@@ -27,6 +28,19 @@ enum { FAKE_ORIGINS_MAX = 64, FAKE_STEPS_MAX = 6, FAKE_RULE = 3 };
 struct fake_origin {
 	char name[24];
 	unsigned limit;
+	size_t flying;
+};
+
+struct fake_bucket { /* the world's own books of a rate limit */
+	double rate, tokens;
+	uint64_t at_us;
+};
+
+struct fake_endpoint {
+	char name[24];
+	unsigned limit;
+	struct fake_bucket bucket; /* true from the first group on */
+	bool used;
 	size_t flying;
 };
 
@@ -44,8 +58,8 @@ struct fake_group {
 	size_t flying, submitted, returned;
 	bool closed;
 	enum pool_cancel cancelled; /* as the test knows it */
-	double tokens;              /* the world's own bucket */
-	uint64_t tokens_at_us;
+	struct fake_bucket bucket;
+	struct fake_endpoint *endpoint;
 	uint64_t window_end; /* as the test knows it */
 };
 
@@ -68,7 +82,8 @@ struct fake_world {
 	unsigned default_limit;
 	bool checks; /* sched_check after every step */
 	struct fake_origin *origins;
-	size_t origin_count;
+	size_t origin_count, endpoint_count;
+	struct fake_endpoint endpoints[FAKE_ENDPOINTS_MAX];
 	struct heap landings;
 	struct fake_call **calls; /* every one ever made */
 	size_t call_count, call_room, submitted, returned;
@@ -113,11 +128,56 @@ static inline unsigned world_rule(void *self, const struct url *url, size_t *ret
 	return world_origin(self, url->origin)->limit;
 }
 
+/* An endpoint that bounds nothing, until the test says something else. */
+static inline struct fake_endpoint *world_endpoint(struct fake_world *world, const char *name)
+{
+	struct fake_endpoint *endpoint;
+
+	for (size_t i = 0; i < world->endpoint_count; i++) {
+		if (strcmp(world->endpoints[i].name, name) == 0)
+			return &world->endpoints[i];
+	}
+	MUST(world->endpoint_count < FAKE_ENDPOINTS_MAX);
+	endpoint = &world->endpoints[world->endpoint_count++];
+	snprintf(endpoint->name, sizeof endpoint->name, "%s", name);
+	endpoint->limit = UINT_MAX;
+	return endpoint;
+}
+
+static inline void world_endpoint_rule(void *self, const char *name, struct sched_bound *ret_bound)
+{
+	const struct fake_endpoint *endpoint = world_endpoint(self, name);
+
+	*ret_bound = (struct sched_bound){endpoint->limit, endpoint->bucket.rate};
+}
+
+static inline double world_tokens(const struct fake_bucket *bucket, uint64_t now_us)
+{
+	double most = bucket->rate > 1 ? bucket->rate : 1;
+	double tokens = bucket->tokens + (double)(now_us - bucket->at_us) / 1e6 * bucket->rate;
+
+	return tokens < most ? tokens : most;
+}
+
+/* What a reload says of the endpoint; sched_set_bounds tells it. */
+static inline void world_bound(
+	const struct fake_world *world, struct fake_endpoint *endpoint, unsigned limit, double rate)
+{
+	struct fake_bucket *bucket = &endpoint->bucket;
+	bool had = bucket->rate > 0;
+	double tokens = had ? world_tokens(bucket, world->now_us) : 1;
+
+	*bucket = (struct fake_bucket){rate, tokens, world->now_us};
+	bucket->tokens = world_tokens(bucket, world->now_us);
+	endpoint->limit = limit;
+}
+
 static inline void world_init(struct fake_world *world, size_t max_in_flight, size_t queue_limit)
 {
 	struct sched_options options = {.max_in_flight = max_in_flight,
 		.queue_limit = queue_limit,
 		.upstream_rule = world_rule,
+		.endpoint_rule = world_endpoint_rule,
 		.self = world};
 
 	*world = (struct fake_world){.now_us = 1000 * SECOND,
@@ -150,13 +210,21 @@ static inline enum err_code world_group_try(
 	enum err_code code;
 
 	*group = (struct fake_group){.options = options,
-		.tokens = 1,
-		.tokens_at_us = world->now_us,
+		.bucket = {options.rate_per_s, 1, world->now_us},
 		.window_end = UINT64_MAX};
 	code = sched_group_new(world->sched, &options, world->now_us, &group->handle);
-	if (code == ERR_OK)
-		group->cancelled = sched_group_cancelled(group->handle);
-	return code;
+	if (code != ERR_OK)
+		return code;
+	group->cancelled = sched_group_cancelled(group->handle);
+	if (!options.endpoint)
+		return ERR_OK;
+	group->endpoint = world_endpoint(world, options.endpoint);
+	if (!group->endpoint->used) {
+		group->endpoint->bucket.tokens = 1;
+		group->endpoint->bucket.at_us = world->now_us;
+		group->endpoint->used = true;
+	}
+	return ERR_OK;
 }
 
 static inline void world_group(
@@ -263,18 +331,14 @@ static inline void world_collect(struct fake_world *world)
 	}
 }
 
-static inline void world_take_token(struct fake_world *world, struct fake_group *group)
+static inline void world_take_token(struct fake_world *world, struct fake_bucket *bucket)
 {
-	double rate = group->options.rate_per_s, most = rate > 1 ? rate : 1;
-
-	if (rate <= 0)
+	if (bucket->rate <= 0)
 		return;
-	group->tokens += (double)(world->now_us - group->tokens_at_us) / 1e6 * rate;
-	if (group->tokens > most)
-		group->tokens = most;
-	group->tokens_at_us = world->now_us;
-	MUST(group->tokens > 1 - 1e-3); /* else it started past its group's rate */
-	group->tokens -= 1;
+	bucket->tokens = world_tokens(bucket, world->now_us);
+	bucket->at_us = world->now_us;
+	MUST(bucket->tokens > 1 - 1e-3); /* else it started past the rate */
+	bucket->tokens -= 1;
 }
 
 static inline void world_log_start(struct fake_world *world, struct fake_call *fake)
@@ -310,7 +374,11 @@ static inline void world_take_off(struct fake_world *world, struct call *call)
 	fake->group->flying++;
 	if (world->flying > world->most_flying)
 		world->most_flying = world->flying;
-	world_take_token(world, fake->group);
+	world_take_token(world, &fake->group->bucket);
+	if (fake->group->endpoint) {
+		MUST(fake->group->endpoint->flying++ < fake->group->endpoint->limit);
+		world_take_token(world, &fake->group->endpoint->bucket);
+	}
 	world_log_start(world, fake);
 	if (step->takes_us != CLOCK_NEVER)
 		heap_set(&world->landings, &fake->landing, world->now_us + step->takes_us);
@@ -341,6 +409,8 @@ static inline void world_land(struct fake_world *world, struct fake_call *fake)
 	world->flying--;
 	fake->flies_to->flying--;
 	fake->group->flying--;
+	if (fake->group->endpoint)
+		fake->group->endpoint->flying--;
 	fake->flies_to = NULL;
 	call->outcome.code = step->code;
 	call->outcome.attempts++;

@@ -368,8 +368,12 @@ START_TEST(who_forgets_is_not_called_and_a_process_that_hangs_over_it_is_still_k
 	struct helper_kit kit;
 	struct helper_request *request;
 	struct kit_answer hang, forgotten, behind;
-	struct helper_question question = {
-		mem_copy("h", 1), 1, KIT_SECOND / 10, CLOCK_NEVER, kit_on_done, &hang};
+	struct helper_question question = {.bytes = mem_copy("h", 1),
+		.len = 1,
+		.limit_us = KIT_SECOND / 10,
+		.deadline_us = CLOCK_NEVER,
+		.done = kit_on_done,
+		.arg = &hang};
 
 	kit_open(&kit, toy_serve, 1);
 	kit_answer_init(&hang, &kit);

@@ -97,16 +97,16 @@ START_TEST(a_reload_moves_the_bounds_without_touching_what_is_in_flight)
 	world_pump(&world);
 	ck_assert_uint_eq(a->flying, 2);
 	a->limit = 6;
-	sched_set_bounds(world.sched, 100, 100000);
+	sched_set_bounds(world.sched, 100, 100000, world.now_us);
 	world_pump(&world); /* no call has come back, none was submitted */
 	ck_assert_uint_eq(a->flying, 6);
 	a->limit = 1;
-	sched_set_bounds(world.sched, 100, 100000);
+	sched_set_bounds(world.sched, 100, 100000, world.now_us);
 	world_run_until(&world, world.now_us + 15 * MS);
 	ck_assert_uint_eq(a->flying, 1);
 	a->limit = 100;
 	world.max_in_flight = 3;
-	sched_set_bounds(world.sched, 3, 100000);
+	sched_set_bounds(world.sched, 3, 100000, world.now_us);
 	world_pump(&world);
 	ck_assert_uint_eq(world.flying, 3);
 	finish();

@@ -9,6 +9,7 @@ enum {
 	CALLERS = 3,
 	GROUPS = 8,
 	ORIGINS = 4,
+	ENDPOINTS = 2,
 	CALLS = 150,
 	OPERATIONS = 120
 };
@@ -39,8 +40,19 @@ struct place { /* one random world and who lives in it */
 	struct fake_group groups[GROUPS];
 	size_t group_count, in_step;
 	struct fake_origin *origins[ORIGINS];
+	struct fake_endpoint *endpoints[ENDPOINTS];
 	bool ended; /* cancel_all was called */
 };
+
+/* It never bounds nothing at all, so that the scheduler keeps it, and its tokens, to the end. */
+static void bound_endpoint(struct place *place, struct fake_endpoint *endpoint)
+{
+	static const double rates[] = {0, 0, 0.7, 5, 40, 1000};
+	double rate = rates[below(sizeof rates / sizeof *rates)];
+
+	world_bound(&place->world, endpoint,
+		chance(20) && rate > 0 ? UINT_MAX : 1 + (unsigned)below(chance(50) ? 2 : 10), rate);
+}
 
 static struct pool_group_options random_options(struct place *place)
 {
@@ -50,7 +62,8 @@ static struct pool_group_options random_options(struct place *place)
 		.concurrency = 1 + (unsigned)below(chance(50) ? 3 : 30),
 		.deadline_us = chance(70) ? CLOCK_NEVER : place->world.now_us + below(2 * SECOND),
 		.rate_per_s = rates[below(sizeof rates / sizeof *rates)],
-		.stop_on_error = chance(20)};
+		.stop_on_error = chance(20),
+		.endpoint = chance(40) ? NULL : place->endpoints[below(ENDPOINTS)]->name};
 }
 
 /* An outcome of one attempt; the last one asks for no other. */
@@ -172,7 +185,10 @@ static void do_reload(struct place *place)
 {
 	place->world.max_in_flight = 1 + below(12);
 	place->origins[below(ORIGINS)]->limit = 1 + (unsigned)below(6);
-	sched_set_bounds(place->world.sched, place->world.max_in_flight, 20 + below(100));
+	if (chance(70))
+		bound_endpoint(place, place->endpoints[below(ENDPOINTS)]);
+	sched_set_bounds(place->world.sched, place->world.max_in_flight, 20 + below(100),
+		place->world.now_us);
 	sched_check(place->world.sched);
 }
 
@@ -187,6 +203,11 @@ static void do_cancel_all(struct place *place)
 	sched_check(place->world.sched);
 }
 
+static bool lacks_token(const struct fake_world *world, const struct fake_bucket *bucket)
+{
+	return bucket->rate > 0 && world_tokens(bucket, world->now_us) < 1 + 3e-6 * bucket->rate;
+}
+
 /* Nothing that could start is left over, by the books of the world alone. */
 static void check_nothing_waits_in_vain(struct place *place)
 {
@@ -199,18 +220,15 @@ static void check_nothing_waits_in_vain(struct place *place)
 		struct fake_group *group = fake->group;
 		const struct fake_origin *origin =
 			world_origin(world, call_url(&fake->call)->origin);
-		double tokens;
 
 		if (!group || fake->returns || fake->flies_to ||
 			fake->call.sched.state != CALL_QUEUED ||
 			(!fake->starts && fake->call.position >= group->window_end))
 			continue;
-		tokens = group->tokens + (double)(world->now_us - group->tokens_at_us) / 1e6 *
-						 group->options.rate_per_s;
 		MUST(group->flying >= group->options.concurrency ||
-			(group->options.rate_per_s > 0 &&
-				tokens < 1 + 3e-6 * group->options.rate_per_s) ||
-			origin->flying >= origin->limit);
+			lacks_token(world, &group->bucket) || origin->flying >= origin->limit ||
+			(group->endpoint && (group->endpoint->flying >= group->endpoint->limit ||
+						    lacks_token(world, &group->endpoint->bucket))));
 	}
 }
 
@@ -317,6 +335,10 @@ static void run_world(uint64_t seed)
 	for (size_t i = 0; i < ORIGINS; i++) {
 		place->origins[i] = world_origin(world, (const char *[]){"a", "b", "c", "d"}[i]);
 		place->origins[i]->limit = 1 + (unsigned)below(chance(50) ? 2 : 10);
+	}
+	for (size_t i = 0; i < ENDPOINTS; i++) {
+		place->endpoints[i] = world_endpoint(world, (const char *[]){"x", "y"}[i]);
+		bound_endpoint(place, place->endpoints[i]);
 	}
 	world->checks = false; /* after every operation is often enough */
 	do_group(place);

@@ -44,15 +44,15 @@ START_TEST(it_keeps_the_bound_and_rule_that_it_was_made_with)
 
 	ck_assert_int_eq(upstream_table_init(&table), ERR_OK);
 	upstream = upstream_get(&table, &a, 2, 1);
-	upstream->in_flight = 1;
-	upstream->promised = 1;
-	ck_assert(!upstream_has_room(upstream));
+	upstream->bound.in_flight = 1;
+	upstream->bound.promised = 1;
+	ck_assert(!bound_has_room(&upstream->bound));
 	ck_assert_ptr_eq(upstream_get(&table, &a, 3, 7), upstream);
-	ck_assert(!upstream_has_room(upstream));
+	ck_assert(!bound_has_room(&upstream->bound));
 	ck_assert_uint_eq(upstream->rule, 1);
-	upstream->limit = 3; /* as a reload does */
-	ck_assert(upstream_has_room(upstream));
-	upstream->in_flight = upstream->promised = 0;
+	upstream->bound.limit = 3; /* as a reload does */
+	ck_assert(bound_has_room(&upstream->bound));
+	upstream->bound.in_flight = upstream->bound.promised = 0;
 	for (int i = 0; i < 2; i++)
 		upstream_put(&table, upstream);
 	upstream_table_free(&table);
