@@ -29,8 +29,11 @@ trap 'exit 129' HUP
 launch() {
 	local name=$1
 	shift
+	# A group of its own: Ctrl-C reaches this script alone, which then ends them in good order.
+	set -m
 	"$@" >"$FOLDER/$name.out" 2>"$FOLDER/$name.err" </dev/null &
 	launched=$!
+	set +m
 }
 
 # await PID NAME PATTERN FILE: until the pattern is in the file; a process that ends before is an error.

@@ -97,7 +97,7 @@ class Script:
         return self.out()
 
     def interrupt(self, number=signal.SIGINT):
-        """As a terminal does it: every process of the script gets the signal."""
+        """As a terminal does it: to the group in the foreground."""
         os.killpg(self.child.pid, number)
 
     def kill(self):
