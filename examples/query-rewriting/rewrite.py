@@ -66,7 +66,7 @@ class Run:
         self.seconds = time.monotonic() - began
         self.results = document["results"]
         self.fell_back = sum(result["fallback_used"] for result in self.results)
-        self.retries = sum(result["attempts"] for result in self.results) - len(queries)
+        self.retries = sum(max(0, result["attempts"] - 1) for result in self.results)
         self.refused = ask(args.stand_in, "GET", "/stats")["rate_limited"] if args.stand_in else None
         self.memory = rss(args.pid)
 
