@@ -393,6 +393,7 @@ static enum err_code submit(struct batch *batch, struct problem *problem)
 	const struct pool_group_options options = {
 		.caller = batch->caller,
 		.guard = batch->use ? batch->use->endpoint->guard : batch->env.guard,
+		.endpoint = batch->use ? batch->use->endpoint->config->name : NULL,
 		.concurrency = batch->options.concurrency,
 		.deadline_us = clock_add(batch->admitted_us, batch->options.batch_timeout_us),
 		.rate_per_s = batch->options.rate_per_s,

@@ -99,7 +99,8 @@ static const char *ask(struct call *call, const struct template *template,
 {
 	struct task *task = task_of(call);
 	struct helper_set *set = call_helpers(call);
-	struct helper_question question = {.note = template_id(template),
+	struct helper_question question = {.asker = task->env,
+		.note = template_id(template),
 		.limit_us = TEMPLATE_LIMIT_US,
 		.deadline_us = deadline_us,
 		.done = on_answer,
@@ -144,6 +145,17 @@ static void fail_template(struct call *call, const struct template *template,
 
 /* ---- before the call ---- */
 
+/* What follows is compiled while the call is under way. */
+static void announce(struct call *call, const struct template *template)
+{
+	struct helper_set *set = call_helpers(call);
+
+	if (set && template &&
+		helper_tell(set, template_id(template), template_text(template),
+			call_now_us(call)) != ERR_OK)
+		return; /* who needs it tells it again */
+}
+
 static enum call_step ask_before(struct call *call, const struct template *template)
 {
 	struct task *task = task_of(call);
@@ -155,8 +167,11 @@ static enum call_step ask_before(struct call *call, const struct template *templ
 	const char *why = ask(call, template, parts, sizeof parts / sizeof *parts,
 		task->env->item.config->limits.max_body, call->deadline_us);
 
-	if (!why)
+	if (!why) {
+		announce(call, endpoint_of(task)->response);
+		announce(call, endpoint_of(task)->fallback);
 		return CALL_WAIT;
+	}
 	fail_template(call, template, REASON_REQUEST, span_of(why));
 	return CALL_FAIL;
 }

@@ -39,8 +39,9 @@ struct post {
 	atomic_uint refs;
 	struct service *service;
 	struct snapshot *snapshot;
-	struct exchange *ex; /* until the reply */
-	struct batch *batch; /* NULL until it was parsed */
+	const struct endpoint *endpoint; /* NULL: ad hoc; the snapshot's */
+	struct exchange *ex;             /* until the reply */
+	struct batch *batch;             /* NULL until it was parsed */
 	const struct shape *shape;
 	struct stream *stream;    /* NULL: the answer is a document */
 	struct http_stream *flow; /* the same, as the server sees it */
@@ -162,9 +163,11 @@ static void item(void *self, const struct batch_item_report *report)
 static void log_batch(struct post *post, const struct batch_summary *summary)
 {
 	log_info("batch", LOG_S("request_id", post->request_id),
-		LOG_S("caller", post->caller->name), LOG_U("items", summary->total),
-		LOG_U("succeeded", summary->succeeded), LOG_U("failed", summary->failed),
-		LOG_U("status", 200), LOG_B("client_gone", atomic_load(&post->client_gone)),
+		LOG_S("caller", post->caller->name),
+		LOG_S("endpoint", post->endpoint ? post->endpoint->config->name : NULL),
+		LOG_U("items", summary->total), LOG_U("succeeded", summary->succeeded),
+		LOG_U("failed", summary->failed), LOG_U("status", 200),
+		LOG_B("client_gone", atomic_load(&post->client_gone)),
 		LOG_MS("duration_ms", clock_us() - post->started_us));
 }
 
@@ -246,7 +249,7 @@ static void gone(void *arg)
 	batch_cancel(post->batch, POOL_CLIENT_GONE);
 }
 
-static bool parse(struct post *post, const struct endpoint *endpoint, struct problem *problem)
+static bool parse(struct post *post, struct problem *problem)
 {
 	struct batch_env env = {
 		.config = post->snapshot->config,
@@ -263,7 +266,7 @@ static bool parse(struct post *post, const struct endpoint *endpoint, struct pro
 		.tracestate = traced && trace_state_valid(state) ? state : NULL,
 		.caller = post->caller,
 		.endpoints = post->snapshot->endpoints,
-		.endpoint = endpoint,
+		.endpoint = post->endpoint,
 		.streamed = post->shape->streamed,
 		.outline = post->shape->streamed && post->shape->stream == STREAM_TEXT,
 	};
@@ -316,7 +319,6 @@ static bool start(struct post *post, struct problem *problem)
 
 static bool begin(struct service *service, struct exchange *ex, bool named, struct problem *problem)
 {
-	const struct endpoint *endpoint = NULL;
 	struct post *post;
 
 	if (exchange_header(ex, "Idempotency-Key")) {
@@ -333,8 +335,8 @@ static bool begin(struct service *service, struct exchange *ex, bool named, stru
 		return false;
 	}
 	if (named) /* a reload may have taken it away since it was admitted */
-		endpoint = named_find(post->snapshot, ex, problem);
-	if ((endpoint || !named) && parse(post, endpoint, problem))
+		post->endpoint = named_find(post->snapshot, ex, problem);
+	if ((post->endpoint || !named) && parse(post, problem))
 		return start(post, problem);
 	post_unref(post);
 	return false;

@@ -350,6 +350,40 @@ def raw(conn, request):
     return "until_close" not in request.query
 
 
+def told(conn, request):
+    """What the request's own body says: status, body (latin-1), type, n (the body so many times), headers, ms, encoding;
+    with `key`, each of `statuses` once before."""
+    order = json.loads(request.body)
+    status, body = order.get("status", 200), order.get("body", "").encode("latin-1") * order.get("n", 1)
+    headers = [tuple(h) for h in order.get("headers", [])]
+    before = order.get("statuses", [])
+    seen = conn.record.count("told " + order["key"]) if before else 0
+    if 1 <= seen <= len(before):
+        status = before[seen - 1]
+    if status == 0:
+        return conn.reset()
+    time.sleep(order.get("ms", 0) / 1000)
+    if order.get("encoding"):
+        body = ENCODERS[order["encoding"]](body)
+        headers.append(("Content-Encoding", order["encoding"]))
+    return conn.answer(status, body, order.get("type", "application/json"), headers)
+
+
+def spell(conn, request):
+    """The whole request back, as `how` spells it, in the body, a header and the reason phrase."""
+    text = "%s|%s|%s" % (request.target, request.header(request.query.get("name", "authorization"), ""),
+                         request.body.decode("latin-1"))
+    bodies = {"plain": text, "json": json.dumps({"said": text}), "slash": json.dumps(text).replace("/", "\\/"),
+              "unicode": '"%s"' % "".join("\\u%04X" % ord(c) for c in text),
+              "lower": '"%s"' % "".join("\\u%04x" % ord(c) for c in text),
+              "mixed": '"%s"' % "".join(c if i % 2 and c not in '"\\' else "\\u%04x" % ord(c) for i, c in enumerate(text)),
+              "percent": urllib.parse.quote(text, ""), "html": text.replace("&", "&amp;")}
+    how = request.query.get("how", "plain")
+    kind = "text/plain" if how in ("plain", "percent", "html") else "application/json"
+    head = text.replace("\r", " ").replace("\n", " ")
+    return conn.answer(request.number("status", 200), bodies[how].encode("latin-1"), kind, [("X-Said", head)], head)
+
+
 def redirect(conn, request):
     time.sleep(request.number("ms", 0) / 1000)
     return conn.answer(request.number("status", 302), b"moved", "text/plain", [("Location", request.query["to"])])
@@ -539,7 +573,7 @@ def longtype(conn, request):
 
 
 ROUTES = {
-    "/ok": ok, "/echo": echo, "/sleep": sleep, "/gate": gate, "/raw": raw, "/redirect": redirect, "/hops": hops, "/flaky": flaky,
+    "/ok": ok, "/echo": echo, "/sleep": sleep, "/gate": gate, "/raw": raw, "/told": told, "/spell": spell, "/redirect": redirect, "/hops": hops, "/flaky": flaky,
     "/503ra": retry_after, "/rst": rst, "/close": close, "/stale": stale, "/stalerst": stalerst, "/rstbody": rstbody, "/count-stale": stale,
     "/idleclose": idleclose, "/stall": stall, "/drip": drip, "/driphdr": driphdr, "/endless": endless,
     "/endlesschunk": endlesschunk, "/hugecl": hugecl, "/ovcl": ovcl, "/longhdr": longhdr, "/manyhdr": manyhdr,

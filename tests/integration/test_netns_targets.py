@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# ctest: cost=30
 """Which targets may be called: hostile.tsv through the real server, where nothing can leave and every packet is counted.
 
 Runs in a network namespace without a link. Public and denied addresses alike stand on its loopback with a listener behind
@@ -8,6 +9,7 @@ import ipaddress
 import os
 import signal
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
 import hostile  # noqa: E402
@@ -304,7 +306,7 @@ class Names(Targets):
         self.assert_error(result, "timeout", "connect", sent=False, retryable=True)
         self.assertIsNone(result["status"])
         self.assert_nothing_of_the_wire(result, "http://silent.test/")
-        result = self.one(timing, server, url="http://example.com/redirect?to=http://silent.test/x", timeout_ms=300, max_redirects=1)
+        result = self.one(timing, server, url="http://example.com/redirect?to=http://silent.test/x", timeout_ms=2500, max_redirects=1)
         self.assert_error(result, "timeout", "connect", sent=True, status=302)
         self.assert_nothing_of_the_wire(result, "http://silent.test/x")
 
@@ -322,10 +324,12 @@ class Names(Targets):
 
     def test_a_second_attempt_without_a_name_shows_nothing_of_the_first(self):
         """Between the two, so many other names are asked for that the first one is forgotten."""
-        wait = 6 if not world.sanitized() else 40
         server = self.start({"pool": {"threads": 1, "max_in_flight": 600}, "upstreams": [{"match": "goes.test", "connect_timeout": "1s"}]})
+        began = time.monotonic()
+        self.raw_results(server, [{"url": "http://m%d.none.test/" % n} for n in range(420)])
+        wait = 5 + 13 * (time.monotonic() - began)  # for ten times as many
         url = "http://goes.test/503ra?fail=1&ra=%d&key=goes" % wait
-        run = world.in_thread(self.one, {"include_timing": True}, server, url=url, timeout_ms=120000, retry={"max_attempts": 2})
+        run = world.in_thread(self.one, {"include_timing": True}, server, url=url, timeout_ms=300000, retry={"max_attempts": 2})
         world.wait_for("the first attempt", lambda: self.fault.hits("/503ra") == 1)
         others = [{"url": "http://n%d.none.test/" % n} for n in range(4200)]
         for result in self.raw_results(server, others):
