@@ -38,7 +38,11 @@ before(async () => {
     upstream = await startUpstream();
     all = endpoints(upstream.origin);
     server = await startServer({
-        limits: {max_body: '64KiB', max_items: 200, max_response: '128KiB'}, pool: {queue_limit: 100}, targets: closed, endpoints: all});
+        limits: {max_body: '64KiB', max_items: 200, max_response: '128KiB'},
+        pool: {queue_limit: 100},
+        targets: closed,
+        endpoints: all,
+    });
 });
 after(async () => {
     try {
@@ -55,6 +59,7 @@ async function results(name, items, rest = {}) {
     assert.deepEqual(value.results.map(({index}) => index), items.map((_, index) => index));
     return value.results;
 }
+const gets = [['/v1/endpoints', '/v1/endpoints'], ['/v1/endpoints/{name}', '/v1/endpoints/echo']]; // route, path
 const errorOf = ({error}) => [error?.code, error?.reason ?? null, error?.sent];
 
 test('the list and each entry of it are as documented, and hold no secret and no target', async () => {
@@ -136,10 +141,12 @@ test('without a response the result is the body: JSON, text, base64, nothing', a
 });
 
 test('failed items: the body and its encoding, cut at 4 KiB, or nothing of it', async () => {
-    const [json, long, binary, empty, answered] = await results('shown', ['/refused', '/longrefused', '/binrefused', '/gone', '/json']);
+    const routes = ['/refused', '/longrefused', '/binrefused', '/gone', '/json'];
+    const [json, long, binary, empty, answered] = await results('shown', routes);
     assert.deepEqual([json.body, json.body_encoding, 'body_truncated' in json], [{why: 'not this one'}, 'json', false]);
     assert.deepEqual([long.body, long.body_encoding, long.body_truncated], ['x' + '\u00fc'.repeat(2047), 'text', true]);
-    assert.deepEqual([Buffer.from(binary.body, 'base64').length, binary.body_encoding, binary.body_truncated], [4096, 'base64', true]);
+    assert.deepEqual([binary.body_encoding, binary.body_truncated], ['base64', true]);
+    assert.equal(Buffer.from(binary.body, 'base64').length, 4096);
     assert.deepEqual([empty.body, empty.body_encoding, empty.status], [null, null, 410]);
     assert.deepEqual([errorOf(answered), answered.status], [['transform_failed', 'response', true], 200]);
     assert.match(answered.error.message, /no 200/);
@@ -199,14 +206,15 @@ test('the schema of a result refuses what the server never says', async () => {
     for (const result of wrong) assert.notEqual(check(schema('NamedResult'), result), null, JSON.stringify(result));
 });
 
-const goodBatches = [{items: []}, {items: [], params: {}}, {items: [], options: {}}, {items: [{url: 'x', body: 1}]}, {items: [[], {}, 1]}];
+const goodBatches = [{items: []}, {items: [], params: {}}, {items: [], options: {}}, {items: [{url: 'x', body: 1}]},
+    {items: [[], {}, 1]}];
 const badBatches = [{}, {items: {}}, {items: [], defaults: {}}, {items: [], url: 'http://x/'}, {items: [], headers: {}},
     {items: [], more: 1}, {items: [], params: []}, {items: [], params: 'x'}, {items: [], options: null}, [], 'text'];
 const goodOptions = [{concurrency: 1e6}, {timeout_ms: 1e9}, {retry: {max_attempts: 3, backoff_ms: 1}}, {batch_timeout_ms: 1e9},
     {rate_limit: '1000/s'}, {stop_on_error: true}, {strict: true}, {include_headers: true}, {include_timing: true},
     {include_body: 'none'}, {order: 'input', label: 'x'}];
-const badOptions = [{concurrency: 0}, {timeout_ms: 0}, {timeout_ms: '5'}, {retry: 3}, {retry: {max_attempts: 11}}, {retry: {tries: 1}},
-    {batch_timeout_ms: 0}, {rate_limit: '1.5/s'}, {include_body: 'some'}, {order: 'random'}, {strict: 1}, {max_redirects: 1},
+const badOptions = [{concurrency: 0}, {timeout_ms: 0}, {timeout_ms: '5'}, {retry: 3}, {retry: {max_attempts: 11}},
+    {retry: {tries: 1}}, {batch_timeout_ms: 0}, {rate_limit: '1.5/s'}, {include_body: 'some'}, {order: 'random'}, {strict: 1}, {max_redirects: 1},
     {url: 'http://x/'}, {headers: {}}, {method: 'GET'}, {params: {}}];
 
 test('the schema of a request and the server agree', async () => {
@@ -256,7 +264,7 @@ test('each way the request itself can be refused', async () => {
     const missing = await request(server, 'GET', '/v1/endpoints/nobody');
     assertDocumented('GET', '/v1/endpoints/{name}', missing);
     assertProblem(missing, 404, 'not_found');
-    for (const [route, target] of [['/v1/endpoints', '/v1/endpoints'], ['/v1/endpoints/{name}', '/v1/endpoints/echo']]) {
+    for (const [route, target] of gets) {
         const answer = await request(server, 'GET', target, {headers: {Accept: 'text/html'}});
         assertDocumented('GET', route, answer);
         assertProblem(answer, 406, 'not_acceptable');
@@ -269,7 +277,7 @@ test('each way the request itself can be refused', async () => {
 
 test('keys: each sees and uses its own endpoints, ad_hoc or not', async () => {
     const one = makeKey(), any = makeKey();
-    const guarded = await startServer({endpoints: all, auth: {keys: [
+    const guarded = await startServer({endpoints: {echo: all.echo, raw: all.raw}, auth: {keys: [
         {name: 'one', sha256: [one.sha256], ad_hoc: false, endpoints: ['echo']}, {name: 'any', sha256: [any.sha256]}]}});
     const bearer = ({key}) => ({Authorization: `Bearer ${key}`});
     const get = async (name, headers) => {
@@ -282,7 +290,7 @@ test('keys: each sees and uses its own endpoints, ad_hoc or not', async () => {
     assertProblem(await get('nobody', {}), 401, 'unauthorized');
     assertProblem(await postNamed(guarded, 'nobody', {items: []}), 401, 'unauthorized');
     assert.deepEqual((await get('', bearer(one))).value.data.map(({name}) => name), ['echo']);
-    assert.deepEqual((await get('', bearer(any))).value.data.map(({name}) => name), Object.keys(all));
+    assert.deepEqual((await get('', bearer(any))).value.data.map(({name}) => name), ['echo', 'raw']);
     assertProblem(await get('raw', bearer(one)), 403, 'forbidden');
     assertProblem(await postNamed(guarded, 'raw', {items: []}, bearer(one)), 403, 'forbidden');
     assertProblem(await postNamed(guarded, 'nobody', {items: []}, bearer(one)), 404, 'not_found');
@@ -292,7 +300,7 @@ test('keys: each sees and uses its own endpoints, ad_hoc or not', async () => {
 });
 
 test('draining: refusals, and the complete answer of what was cut off', async () => {
-    const leaving = await startServer({endpoints: all, server: {drain_timeout: '2s'}});
+    const leaving = await startServer({endpoints: {echo: all.echo, saved: all.saved}, server: {drain_timeout: '2s'}});
     const arrived = upstream.hangs();
     const running = postNamed(leaving, 'saved', {items: ['/never', '/json']});
     await arrived;
@@ -300,7 +308,7 @@ test('draining: refusals, and the complete answer of what was cut off', async ()
     let ready;
     do ready = await request(leaving, 'GET', '/readyz'); while (ready.status === 200);
     assertProblem(await postNamed(leaving, 'echo', {items: []}), 503, 'draining');
-    for (const [route, target] of [['/v1/endpoints', '/v1/endpoints'], ['/v1/endpoints/{name}', '/v1/endpoints/echo']]) {
+    for (const [route, target] of gets) {
         const answer = await request(leaving, 'GET', target);
         assertDocumented('GET', route, answer);
         assertProblem(answer, 503, 'draining');
