@@ -18,7 +18,7 @@
 #include "pool/forker.h"
 
 enum {
-	HELPER_WINDOW = 2, /* the next one lies in the socket while one is worked on */
+	HELPER_WINDOW = 4, /* some lie in the socket while one is worked on: fewer wake-ups */
 	HELPER_COUNT_MAX = 16
 };
 

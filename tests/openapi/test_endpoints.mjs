@@ -214,8 +214,8 @@ const goodOptions = [{concurrency: 1e6}, {timeout_ms: 1e9}, {retry: {max_attempt
     {rate_limit: '1000/s'}, {stop_on_error: true}, {strict: true}, {include_headers: true}, {include_timing: true},
     {include_body: 'none'}, {order: 'input', label: 'x'}];
 const badOptions = [{concurrency: 0}, {timeout_ms: 0}, {timeout_ms: '5'}, {retry: 3}, {retry: {max_attempts: 11}},
-    {retry: {tries: 1}}, {batch_timeout_ms: 0}, {rate_limit: '1.5/s'}, {include_body: 'some'}, {order: 'random'}, {strict: 1}, {max_redirects: 1},
-    {url: 'http://x/'}, {headers: {}}, {method: 'GET'}, {params: {}}];
+    {retry: {tries: 1}}, {batch_timeout_ms: 0}, {rate_limit: '1.5/s'}, {include_body: 'some'}, {order: 'random'}, {strict: 1},
+    {max_redirects: 1}, {url: 'http://x/'}, {headers: {}}, {method: 'GET'}, {params: {}}];
 
 test('the schema of a request and the server agree', async () => {
     const run = (options) => ({items: ['x'], options});
