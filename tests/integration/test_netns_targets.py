@@ -199,6 +199,7 @@ class Rows(Targets):
             with self.subTest(row=row.text):
                 if "operator endpoint" in row.text:
                     operator += 1
+                    self.endpoint_header(*row.text.partition(" (")[0].split(": "))
                     continue
                 name, _, value = row.value.partition(": ") if ": " in row.value else row.value.partition(":")
                 self.fault.reset()
@@ -212,10 +213,19 @@ class Rows(Targets):
                     self.assertEqual([v.encode("latin-1") for v in sent], [value.encode()])
         self.assertEqual(operator, 2)
 
-    def test_the_two_rows_about_endpoints_wait_for_endpoints(self):
-        # nothing serves named endpoints yet: a configuration with one must not start, so that no row is passed by silence
-        path = world.write_config(self.folder, {"endpoints": {"a": {"url": "http://example.com/"}}}, "endpoints.yaml")
-        self.assertEqual(world.run_tool("check", "--config", path)[0], 2)
+    def endpoint_header(self, name, value):
+        """An item names a header that its endpoint's configuration sets: nothing is sent."""
+        server = self.start({"endpoints": {"call": {"url": "http://example.com/echo", "headers": {name: "the operator's"},
+                                                    "request": "{headers: .item}"}}})
+        for item in ({name: value}, {name.lower(): value}, {name.upper(): [value]}, {name: None}):
+            self.fault.reset()
+            answer = server.post({"items": [item]}, "/v1/batch/call")
+            self.assert_error(answer.json()["results"][0], "transform_failed", "request", sent=False, retryable=False)
+            self.assertEqual(self.fault.hits(), 0)
+        self.fault.reset()
+        self.assertTrue(server.post({"items": [{"X-Other": value}]}, "/v1/batch/call").json()["results"][0]["success"])
+        self.assertEqual(world.headers_of(self.fault.asked("/echo")[0], name), ["the operator's"])
+        server.stop()
 
     def test_methods(self):
         rows = hostile.rows("method")
