@@ -14,10 +14,15 @@ static enum err_code refuse(struct fault *fault, const char *what)
 		"`path` must not hold %s", what);
 }
 
-/* `.` and `..`, each dot plain or as %2e: RFC 3986 section 5.2.4 removes them. */
+/* `.` and `..`, each dot plain or as %2e: RFC 3986 section 5.2.4 removes them. Some servers do so
+ * only after they have cut off what follows a `;`. */
 static bool is_dots(const char *at, size_t len)
 {
+	const char *parameters = memchr(at, ';', len);
 	size_t dots = 0;
+
+	if (parameters)
+		len = (size_t)(parameters - at);
 
 	while (len > 0) {
 		size_t step = *at == '.' ? 1 : 3;
@@ -53,6 +58,8 @@ static const char *wrong_escape(const char *at, const char *end)
 		return "an encoded slash";
 	if (byte == '%')
 		return "a twice encoded byte";
+	if (byte == 0xC0 || byte == 0xC1) /* some decode %c0%ae as a dot, %c0%af as a slash */
+		return "an encoded byte that begins no character";
 	return byte < 0x20 || byte == 0x7f ? "an encoded control character" : NULL;
 }
 

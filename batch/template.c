@@ -210,7 +210,8 @@ struct template_answer template_read(enum helper_outcome outcome, struct span an
 	case HELPER_LATE:
 		return failed("the template took too long");
 	case HELPER_DIED:
-		return failed("the template crashed, or went past a limit of its process");
+		return failed(
+			"the template took too long, crashed, or went past a limit of its process");
 	case HELPER_TOO_LARGE:
 		return failed("the template's output is too large");
 	case HELPER_UNAVAILABLE:

@@ -52,7 +52,7 @@ static void shut(struct helper_link *link)
 	link->writing = NULL;
 	buf_free(&link->in);
 	buf_free(&link->notes);
-	link->notes_written = 0;
+	link->notes_written = link->written = 0;
 }
 
 /* To the front of those that wait, in their order. */

@@ -620,6 +620,8 @@ ROUTES = {
 def route(path):
     if path.startswith("/status/"):
         return status
+    if path.startswith("/echo/"):
+        return echo
     return ROUTES.get(path, ok)
 
 

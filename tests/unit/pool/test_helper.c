@@ -190,6 +190,35 @@ START_TEST(a_process_that_hangs_is_killed_at_its_limit_and_what_is_behind_it_goe
 }
 END_TEST
 
+START_TEST(a_question_that_had_half_gone_to_a_process_that_is_killed_goes_whole_to_the_next)
+{
+	enum { LARGE = 2 << 20 };
+	struct helper_kit kit;
+	struct kit_answer hang, large, small;
+	char *text = mem_new(LARGE);
+
+	ck_assert_ptr_nonnull(text);
+	memset(text, 'e', LARGE);
+	kit_open(&kit, toy_serve, 1);
+	ck_assert_int_eq(helper_tell(kit.set, 1, SPAN("note"), clock_us()), ERR_OK);
+	kit_answer_init(&hang, &kit);
+	kit_answer_init(&large, &kit);
+	ck_assert_int_eq(
+		kit_try_ask(&kit, &hang, mem_copy("h", 1), 1, KIT_SECOND / 10, CLOCK_NEVER),
+		ERR_OK);
+	ck_assert_int_eq(
+		kit_try_ask(&kit, &large, text, LARGE, 20 * KIT_SECOND, CLOCK_NEVER), ERR_OK);
+	ask(&kit, &small, "n1");
+	kit_run(&kit, 3);
+	expect(&hang, HELPER_LATE, "");
+	ck_assert_int_eq(large.outcome, HELPER_OK);
+	ck_assert_uint_eq(large.text.len, LARGE - 1);
+	buf_free(&large.text);
+	expect(&small, HELPER_OK, "note");
+	kit_close(&kit);
+}
+END_TEST
+
 START_TEST(past_its_deadline_a_question_is_late_wherever_it_is_and_its_process_lives_on)
 {
 	struct helper_kit kit;
@@ -667,6 +696,8 @@ int main(void)
 	tcase_add_test(tcase, a_process_that_dies_costs_only_what_it_worked_on);
 	tcase_add_test(
 		tcase, a_process_that_hangs_is_killed_at_its_limit_and_what_is_behind_it_goes_on);
+	tcase_add_test(tcase,
+		a_question_that_had_half_gone_to_a_process_that_is_killed_goes_whole_to_the_next);
 	tcase_add_test(tcase,
 		past_its_deadline_a_question_is_late_wherever_it_is_and_its_process_lives_on);
 	tcase_add_test(tcase, an_answer_that_is_too_large_fails_and_the_next_is_well);
