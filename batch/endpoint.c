@@ -121,6 +121,8 @@ static enum err_code try_defaults(
 	if (copy)
 		mem_wipe(copy, endpoint->defaults.len);
 	mem_free(copy);
+	for (char *slash = fault.pointer; (slash = strchr(slash, '/'));)
+		*slash = '.';
 	if (code == ERR_OK && fault.any)
 		return complain(endpoint, config, fault.pointer[0] ? fault.pointer + 1 : "url",
 			fault.message, faults);

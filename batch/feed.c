@@ -17,6 +17,11 @@ enum {
 static bool starting(struct call *call);
 
 const struct call_ops feed_call_ops = {.done = feed_end_call, .starting = starting};
+const struct call_ops feed_task_ops = {.done = feed_end_call,
+	.prepare = task_prepare,
+	.starting = starting,
+	.finish = task_finish,
+	.forget = task_forget};
 
 /* ---- life ---- */
 
@@ -29,9 +34,11 @@ static size_t most_outstanding(const struct options *says)
 
 static enum err_code open_group(struct feed *feed)
 {
+	const struct endpoint_use *use = feed->options.use;
 	const struct pool_group_options options = {
 		.caller = feed->options.caller,
-		.guard = feed->options.env.guard,
+		.guard = use ? use->endpoint->guard : feed->options.env.guard,
+		.endpoint = use ? use->endpoint->config->name : NULL,
 		.concurrency = feed->says.concurrency,
 		.deadline_us = feed->options.deadline_us,
 		.rate_per_s = feed->says.rate_per_s,
@@ -67,6 +74,13 @@ enum err_code feed_new(const struct feed_options *options, struct feed **ret_fee
 	}
 	feed->defaults = options->envelope->defaults;
 	options->envelope->defaults = (struct defaults){0};
+	if (options->use)
+		feed->task_env.item = (struct item_env){.config = options->env.config,
+			.guard = options->use->endpoint->guard,
+			.options = &feed->says,
+			.defaults = &feed->defaults,
+			.budget = options->env.budget,
+			.use = options->use};
 	*ret_feed = feed;
 	return ERR_OK;
 }
@@ -123,18 +137,32 @@ static void fit_charge(struct feed_slot *slot, size_t held)
 	slot->charged = held;
 }
 
-/* False where there is no room: what is left of the result is rendered when it is taken. */
-static bool render(struct feed_slot *slot, const struct outcome *outcome)
+static struct result_view view_of(const struct feed_slot *slot)
 {
 	const struct options *says = &slot->feed->says;
-	const struct result_view view = {.index = slot->index,
+	const struct endpoint_use *use = slot->feed->options.use;
+	bool exposes = use && use->endpoint->config->expose_errors;
+
+	return (struct result_view){.index = slot->index,
 		.id = slot->id,
-		.include_headers = says->include_headers,
+		.include_headers = says->include_headers && (!use || exposes),
 		.include_timing = says->include_timing,
-		.include_body = says->include_body};
+		.include_body = says->include_body,
+		.named = use != NULL,
+		.expose_errors = exposes};
+}
+
+/* False where there is no room: what is left of the result is rendered when it is taken. */
+static bool render(struct feed_slot *slot, const struct outcome *outcome, const struct task *task)
+{
+	struct result_view view = view_of(slot);
 	struct mem_budget *budget = slot->feed->options.env.budget;
 	struct result_measure measure;
 
+	if (task) {
+		view.result = (struct span){task->result.ptr, task->result.len};
+		view.fallback_used = task->fallback_used;
+	}
 	result_measure(&view, outcome, &measure);
 	if (!mem_take(budget, mem_block(measure.bytes)))
 		return false;
@@ -146,11 +174,11 @@ static bool render(struct feed_slot *slot, const struct outcome *outcome)
 	return true;
 }
 
-void feed_settle(struct feed_slot *slot, const struct outcome *outcome)
+void feed_settle(struct feed_slot *slot, const struct outcome *outcome, const struct task *task)
 {
 	slot->code = outcome->code;
 	slot->sent = outcome->sent;
-	if (render(slot, outcome)) {
+	if (render(slot, outcome, task)) {
 		drop_text(slot);
 		slot->id = (struct span){NULL, 0};
 		fit_charge(slot, mem_block(sizeof *slot) + mem_block(slot->len));
@@ -221,7 +249,7 @@ void feed_end_call(struct call *call)
 
 	reword(slot->feed, call);
 	slot->repeatable = call->request.repeatable;
-	feed_settle(slot, &call->outcome);
+	feed_settle(slot, &call->outcome, item->task);
 	item_destroy(item, slot->feed->options.env.budget);
 	feed_hand_over(slot);
 }
@@ -277,11 +305,7 @@ static struct feed_slot *next_ready(struct feed *feed)
 
 static struct span bytes_of(struct feed *feed, const struct feed_slot *slot)
 {
-	const struct result_view view = {.index = slot->index,
-		.id = slot->id,
-		.include_headers = feed->says.include_headers,
-		.include_timing = feed->says.include_timing,
-		.include_body = feed->says.include_body};
+	const struct result_view view = view_of(slot);
 
 	if (slot->bytes)
 		return (struct span){slot->bytes, slot->len};

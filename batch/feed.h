@@ -16,6 +16,7 @@ struct feed_options {
 	struct batch_env env;         /* references are taken where things are shared by count */
 	struct caller *caller;        /* a reference is taken */
 	struct envelope *envelope;    /* its defaults move in; its text outlives the feed */
+	struct endpoint_use *use;     /* outlives the feed; NULL: ad-hoc items */
 	uint64_t deadline_us;         /* CLOCK_NEVER: none */
 	const char *cancelled, *lost; /* what results of cancelled and of lost items say, "(host)"
 					 is added; cancelled NULL: what the server says */

@@ -51,7 +51,7 @@ static void refuse(
 	const struct outcome outcome = {.code = code, .reason = reason, .message = message};
 
 	slot->repeatable = true;
-	feed_settle(slot, &outcome);
+	feed_settle(slot, &outcome, NULL);
 	feed_hand_over(slot);
 }
 
@@ -106,6 +106,10 @@ static enum err_code read_slot(struct feed *feed, struct feed_slot *slot,
 		return ERR_NOMEM;
 	slot->line = from->line;
 	feed->scratch.last = NULL; /* the call before may be gone */
+	if (feed->options.use)
+		return task_new(&feed->task_env, &feed_task_ops, slot,
+			(struct span){slot->text, from->text.len}, from->index, &feed->scratch,
+			ret_item, ret_verdict);
 	return item_read(&env, (struct span){slot->text, from->text.len}, from->index,
 		&feed->scratch, ret_item, ret_verdict);
 }

@@ -6,6 +6,7 @@
 #include "batch/feed.h"
 #include "batch/item.h"
 #include "batch/result.h"
+#include "batch/task.h"
 #include "common/thread.h"
 
 enum { FEED_PENDING_MAX = 32 };
@@ -28,6 +29,7 @@ struct feed {
 	struct feed_options options;
 	struct options says;
 	struct defaults defaults;
+	struct task_env task_env; /* where there is an endpoint */
 	struct item_scratch scratch;
 	struct pool_group *group;
 	size_t max, added, taken;
@@ -44,9 +46,10 @@ struct feed {
 	} shared;
 };
 
-extern const struct call_ops feed_call_ops;
-/* Renders the outcome into the slot, or where there is no room leaves it to be told briefly. */
-void feed_settle(struct feed_slot *slot, const struct outcome *outcome);
+extern const struct call_ops feed_call_ops, feed_task_ops;
+/* Renders the outcome (and what came of the task; NULL: none) into the slot, or where there is no
+ * room leaves it to be told briefly. */
+void feed_settle(struct feed_slot *slot, const struct outcome *outcome, const struct task *task);
 /* The slot is complete: the owner may take it, and destroy the feed, at once. */
 void feed_hand_over(struct feed_slot *slot);
 void feed_end_call(struct call *call);

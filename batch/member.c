@@ -154,8 +154,7 @@ static void say_where(enum member meant, unsigned place, char *out, size_t max)
 
 	if (places & place)
 		snprintf(out, max, "`%s`", text);
-	else if ((place & (PLACE_NAMED_TOP | PLACE_NAMED_OPTIONS)) &&
-		 (places & PLACE_NAMED_OPTIONS))
+	else if ((place & PLACE_NAMED) && (places & PLACE_NAMED_OPTIONS))
 		snprintf(out, max, "`options.%s`", text);
 	else if ((places & PLACE_CALL) == PLACE_CALL)
 		snprintf(out, max, "`defaults.%s` or `%s` in an item", text, text);
@@ -193,6 +192,12 @@ static void refuse(
 		meant = guess(quoted);
 	if (meant == MEMBER_COUNT) {
 		fault_add(fault, REASON_FIELD_UNKNOWN, path, name, "unknown field `%s` in %s",
+			quoted, place_text(place));
+		return;
+	}
+	if ((place & PLACE_NAMED) && !(table[meant].places & PLACE_NAMED)) {
+		fault_add(fault, REASON_FIELD_UNKNOWN, path, name,
+			"`%s` cannot be set in %s: what the endpoint calls is the operator's word",
 			quoted, place_text(place));
 		return;
 	}

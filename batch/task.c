@@ -93,36 +93,65 @@ void task_destroy(struct task *task, struct mem_budget *budget)
 
 static void on_answer(void *call, enum helper_outcome outcome, struct span answer);
 
+enum { OWN_PARTS = 3, MORE_PARTS = 3 };
+
+/* The question of this item: what every template is given, and `more`. */
+static enum err_code make_question(const struct call *call, const struct template *template,
+	const struct template_part *more, size_t count, size_t output_max,
+	struct helper_question *question)
+{
+	const struct item *item = (const struct item *)(const void *)call;
+	const struct buf *params = &item->task->env->item.use->params;
+	char index[24];
+	int len = snprintf(index, sizeof index, "%zu", item->index);
+	struct template_part parts[OWN_PARTS + MORE_PARTS] = {{"item", item->task->data},
+		{"index", {index, (size_t)len}}, {"params", {params->ptr, params->len}}};
+
+	REQUIRE(count <= MORE_PARTS);
+	for (size_t i = 0; i < count; i++)
+		parts[OWN_PARTS + i] = more[i];
+	return template_question(
+		template, parts, OWN_PARTS + count, output_max, &question->bytes, &question->len);
+}
+
+static enum err_code put(
+	struct call *call, struct helper_set *set, const struct helper_question *question)
+{
+	struct task *task = task_of(call);
+	uint64_t now_us = call_now_us(call);
+	enum err_code code = helper_tell(set, question->note, template_text(task->asking), now_us);
+
+	return code == ERR_OK ? helper_ask(set, question, now_us, &task->asked) : code;
+}
+
 /* NULL, and on_answer comes; or why not. */
 static const char *ask(struct call *call, const struct template *template,
-	const struct template_part *parts, size_t count, size_t output_max, uint64_t deadline_us)
+	const struct template_part *more, size_t count, size_t output_max, uint64_t deadline_us)
 {
 	struct task *task = task_of(call);
 	struct helper_set *set = call_helpers(call);
-	struct helper_question question = {.note = template_id(template),
+	struct helper_question question = {.asker = task->env,
+		.note = template_id(template),
 		.limit_us = TEMPLATE_LIMIT_US,
 		.deadline_us = deadline_us,
 		.done = on_answer,
 		.arg = call};
-	uint64_t now_us = call_now_us(call);
+	const char *why = "the server has no memory for it now";
 
 	if (!set)
 		return "no process can be had to run it";
-	if (template_question(template, parts, count, output_max, &question.bytes, &question.len) !=
-		ERR_OK)
-		return "the server has no memory for it now";
-	task->asked_charged = mem_block(question.len);
-	if (!mem_take(budget_of(task), task->asked_charged)) {
-		mem_free(question.bytes);
-		return "the server has no memory for it now";
-	}
+	if (make_question(call, template, more, count, output_max, &question) != ERR_OK)
+		return why;
 	task->asking = template;
-	if (helper_tell(set, question.note, template_text(template), now_us) == ERR_OK &&
-		helper_ask(set, &question, now_us, &task->asked) == ERR_OK)
-		return NULL;
-	mem_give(budget_of(task), task->asked_charged);
+	task->asked_charged = mem_block(question.len);
+	if (mem_take(budget_of(task), task->asked_charged)) {
+		if (put(call, set, &question) == ERR_OK)
+			return NULL;
+		mem_give(budget_of(task), task->asked_charged);
+		why = "too much waits for the processes that run templates";
+	}
 	mem_free(question.bytes);
-	return "too much waits for the processes that run templates";
+	return why;
 }
 
 void task_forget(struct call *call)
@@ -144,19 +173,28 @@ static void fail_template(struct call *call, const struct template *template,
 
 /* ---- before the call ---- */
 
+/* What follows is compiled while the call is under way. */
+static void announce(struct call *call, const struct template *template)
+{
+	struct helper_set *set = call_helpers(call);
+
+	if (set && template &&
+		helper_tell(set, template_id(template), template_text(template),
+			call_now_us(call)) != ERR_OK)
+		return; /* who needs it tells it again */
+}
+
 static enum call_step ask_before(struct call *call, const struct template *template)
 {
-	struct task *task = task_of(call);
-	const struct item *item = (const struct item *)(const void *)call;
-	char index[24];
-	const struct template_part parts[] = {{"item", task->data},
-		{"index", {index, (size_t)snprintf(index, sizeof index, "%zu", item->index)}},
-		{"params", {task->env->item.use->params.ptr, task->env->item.use->params.len}}};
-	const char *why = ask(call, template, parts, sizeof parts / sizeof *parts,
-		task->env->item.config->limits.max_body, call->deadline_us);
+	const struct task *task = task_of(call);
+	const char *why = ask(call, template, NULL, 0, task->env->item.config->limits.max_body,
+		call->deadline_us);
 
-	if (!why)
+	if (!why) {
+		announce(call, endpoint_of(task)->response);
+		announce(call, endpoint_of(task)->fallback);
 		return CALL_WAIT;
+	}
 	fail_template(call, template, REASON_REQUEST, span_of(why));
 	return CALL_FAIL;
 }
@@ -264,64 +302,53 @@ static uint64_t last_deadline(const struct call *call)
 	return call->deadline_us > end_us ? call->deadline_us : end_us;
 }
 
-static const char *ask_fallback(struct call *call)
+static const char *ask_after(struct call *call, const struct template *template,
+	const struct template_part *more, size_t count)
 {
-	struct task *task = task_of(call);
-	const struct item *item = (const struct item *)(const void *)call;
-	char index[24];
+	return ask(call, template, more, count,
+		task_of(call)->env->item.config->limits.max_response, last_deadline(call));
+}
+
+static bool ask_fallback(struct call *call)
+{
 	struct buf error;
-	const char *why = "the server has no memory for it now";
+	bool asked = false;
 
 	buf_init(&error, SIZE_MAX / 2);
 	result_add_error(&error, &call->outcome);
 	if (!error.failed) {
-		const struct template_part parts[] = {{"item", task->data},
-			{"index",
-				{index, (size_t)snprintf(index, sizeof index, "%zu", item->index)}},
-			{"params",
-				{task->env->item.use->params.ptr, task->env->item.use->params.len}},
-			{"error", {error.ptr, error.len}}};
+		const struct template_part more = {"error", {error.ptr, error.len}};
 
-		why = ask(call, endpoint_of(task)->fallback, parts, sizeof parts / sizeof *parts,
-			task->env->item.config->limits.max_response, last_deadline(call));
+		asked = !ask_after(call, endpoint_of(task_of(call))->fallback, &more, 1);
 	}
 	buf_free(&error);
-	return why;
+	return asked;
 }
 
 static enum call_step fall_back(struct call *call)
 {
-	return endpoint_of(task_of(call))->fallback && !ask_fallback(call) ? CALL_WAIT : CALL_GO;
+	return endpoint_of(task_of(call))->fallback && ask_fallback(call) ? CALL_WAIT : CALL_GO;
 }
 
 static const char *ask_response(struct call *call)
 {
-	struct task *task = task_of(call);
-	const struct item *item = (const struct item *)(const void *)call;
 	const struct outcome *outcome = &call->outcome;
-	char index[24], status[16];
-	struct buf headers, body;
+	const struct span lines = {outcome->headers.ptr, outcome->headers.len};
 	const char *why = "the server has no memory for it now";
+	struct buf status, headers, body;
 
+	buf_init(&status, 16);
 	buf_init(&headers, SIZE_MAX / 2);
 	buf_init(&body, SIZE_MAX / 2);
+	buf_add_u64(&status, outcome->status);
 	result_add_value(&body, outcome);
-	if (folding_add(&headers, (struct span){outcome->headers.ptr, outcome->headers.len}) ==
-			ERR_OK &&
-		!body.failed) {
-		const struct template_part parts[] = {
-			{"status", {status, (size_t)snprintf(
-						    status, sizeof status, "%u", outcome->status)}},
-			{"headers", {headers.ptr, headers.len}}, {"body", {body.ptr, body.len}},
-			{"item", task->data},
-			{"index",
-				{index, (size_t)snprintf(index, sizeof index, "%zu", item->index)}},
-			{"params", {task->env->item.use->params.ptr,
-					   task->env->item.use->params.len}}};
+	if (folding_add(&headers, lines) == ERR_OK && !body.failed && !status.failed) {
+		const struct template_part more[] = {{"status", {status.ptr, status.len}},
+			{"headers", {headers.ptr, headers.len}}, {"body", {body.ptr, body.len}}};
 
-		why = ask(call, endpoint_of(task)->response, parts, sizeof parts / sizeof *parts,
-			task->env->item.config->limits.max_response, last_deadline(call));
+		why = ask_after(call, endpoint_of(task_of(call))->response, more, 3);
 	}
+	buf_free(&status);
 	buf_free(&headers);
 	buf_free(&body);
 	return why;
@@ -333,6 +360,10 @@ static void mask_outcome(struct call *call)
 	const struct config_strings *secrets = &endpoint_of(task_of(call))->config->secrets;
 	struct outcome *outcome = &call->outcome;
 
+	if (outcome->timing && !endpoint_of(task_of(call))->config->expose_errors) {
+		mem_free(outcome->timing->url);
+		outcome->timing->url = NULL;
+	}
 	if (secrets->count == 0)
 		return;
 	if (outcome->body.len)

@@ -11,10 +11,11 @@
 #include "pool/helper.h"
 
 enum {
-	TEMPLATE_TEXT_MAX = 16 * 1024,      /* bytes of a program */
-	TEMPLATE_PARTS_MAX = 16,            /* members of its input */
-	TEMPLATE_LIMIT_US = 4 * 1000 * 1000 /* an evaluation, on a machine that has others to run;
-					       of CPU time the process itself has less */
+	TEMPLATE_TEXT_MAX = 16 * 1024, /* bytes of a program */
+	TEMPLATE_PARTS_MAX = 16,       /* members of its input */
+	/* What an evaluation may take on a machine that has other things to do; of CPU time it has
+	 * a second or two, then its process ends it (template_jq). */
+	TEMPLATE_LIMIT_US = 15 * 1000 * 1000
 };
 
 enum template_kind { TEMPLATE_REQUEST, TEMPLATE_RESPONSE, TEMPLATE_FALLBACK, TEMPLATE_ITEM_CHECK };

@@ -8,6 +8,7 @@
 #include <jq.h>
 #include <limits.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,7 +24,8 @@
 
 enum {
 	MEMORY_BYTES = 256 << 20,
-	CPU_SECONDS = 1,         /* an evaluation; to the next whole second */
+	CPU_SECONDS = 1, /* of an evaluation; the kernel counts it in whole seconds */
+	COMPILE_SECONDS = 5,
 	TRIM_BYTES = 1 << 20,    /* a question or an answer as large leaves free pages behind */
 	LEAVE_BYTES = 128 << 20, /* still held between two questions: a leak */
 	LOOK_EVERY = 256,        /* questions; asking the heap takes some us */
@@ -103,6 +105,17 @@ static void want_memory(void *unused)
 		    servant_leave(house->servant);
 
 	(void)unused;
+	_exit(told ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/* SIGXCPU. Nothing here takes memory or a lock. */
+static void want_time(int signal)
+{
+	bool told = serving && !serving->answering &&
+		    fail_text(serving, "the template takes more than a second of CPU time") &&
+		    servant_leave(serving->servant);
+
+	(void)signal;
 	_exit(told ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
@@ -188,6 +201,7 @@ static jq_state *compile(struct house *house, const char *text)
 static void compile_program(struct house *house, struct program *program)
 {
 	list_remove(&program->link);
+	confine_grant_cpu(COMPILE_SECONDS);
 	program->jq = compile(house, program->text);
 }
 
@@ -392,6 +406,7 @@ static bool evaluate(struct house *house, const struct template_ask *ask, struct
 		compile_program(house, program);
 	if (!program->jq)
 		return fail_text(house, "the template does not compile");
+	confine_grant_cpu(CPU_SECONDS);
 	jq_set_nomem_handler(program->jq, want_memory, NULL);
 	input = build_input(parts, ask->count);
 	if (!jv_is_valid(input))
@@ -408,6 +423,7 @@ static bool try_compile(struct house *house, struct span text)
 
 	if (!copy)
 		return fail_text(house, "no memory");
+	confine_grant_cpu(COMPILE_SECONDS);
 	jq = compile(house, copy);
 	mem_free(copy);
 	if (!jq)
@@ -463,7 +479,6 @@ static bool serve_one(struct house *house)
 	struct helper_frame frame;
 	struct span bytes;
 
-	confine_grant_cpu(CPU_SECONDS);
 	while (!list_empty(&house->uncompiled) && servant_idle(house->servant))
 		compile_one(house);
 	if (!servant_next(house->servant, &frame, &bytes))
@@ -522,6 +537,7 @@ void template_jq_serve(int fd)
 	/* The C library reads a file for the zone when it first needs one, unless it is told. */
 	putenv(zone);
 	tzset();
+	signal(SIGXCPU, want_time);
 	if (!confine_process(fd, MEMORY_BYTES, remarks))
 		_exit(EXIT_FAILURE);
 	servant_init(&servant, CONFINE_FD);

@@ -1,10 +1,10 @@
 /* load.c - clients that post the same batch again and again over kept-alive connections, and count
  * what comes back.
  *
- * load PORT CLIENTS BATCHES FILE : one thread, one epoll set. Each client posts the body in FILE to
- * /v1/batch at 127.0.0.1, reads the whole answer, and posts again until BATCHES were begun. An
- * answer counts where its status is 200; its items where its `summary.succeeded` says so. Prints
- * one line of JSON. */
+ * load PORT CLIENTS BATCHES FILE [PATH] : one thread, one epoll set. Each client posts the body in
+ * FILE to PATH (/v1/batch) at 127.0.0.1, reads the whole answer, and posts again until BATCHES were
+ * begun. An answer counts where its status is 200; its items where its `summary.succeeded` says so.
+ * Prints one line of JSON. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -50,7 +50,7 @@ static uint64_t now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-static void read_request(const char *path)
+static void read_request(const char *path, const char *target)
 {
 	struct stat info;
 	FILE *file = fopen(path, "rb");
@@ -60,9 +60,9 @@ static void read_request(const char *path)
 		fail(path);
 	request = malloc((size_t)info.st_size + 512);
 	head = snprintf(request, 512,
-		"POST /v1/batch HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+		"POST %.200s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 		"Accept: application/json\r\nContent-Length: %lld\r\n\r\n",
-		(long long)info.st_size);
+		target, (long long)info.st_size);
 	request_size = (size_t)head + (size_t)info.st_size;
 	if (fread(request + head, 1, (size_t)info.st_size, file) != (size_t)info.st_size)
 		fail(path);
@@ -211,13 +211,13 @@ int main(int argc, char **argv)
 	long count, batches;
 	uint64_t began;
 
-	if (argc != 5) {
+	if (argc != 5 && argc != 6) {
 		fputs("usage: load PORT CLIENTS BATCHES FILE\n", stderr);
 		return 2;
 	}
 	count = strtol(argv[2], NULL, 10);
 	left = batches = strtol(argv[3], NULL, 10);
-	read_request(argv[4]);
+	read_request(argv[4], argc == 6 ? argv[5] : "/v1/batch");
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	clients = calloc((size_t)count, sizeof *clients);
 	times_us = calloc((size_t)batches, sizeof *times_us);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """run.py [NAME...] - measures batchgate against its yardsticks, in one run on one machine, and prints a table.
 
-Names: batches, latency, wide, memory, hostile, run, peers; all without one. nginx (one worker) and bench/sleeper are the
+Names: batches, endpoint, latency, wide, memory, hostile, run, peers; all without one. nginx (one worker) and bench/sleeper are the
 upstreams, on loopback. Figures of two machines say nothing to each other: look at the ratios. A missed target is shown,
 not an error: the exit code is not 0 only where something could not run. The figures also go to build/bench.json."""
 
@@ -119,6 +119,20 @@ class Gate:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) * 1e6 / TICK
 
+    def tree_cpu_us(self):
+        """Its own and that of its helper processes, also of those that have ended."""
+        parents, ticks = {}, {}
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                fields = path.read_text().rsplit(")", 1)[1].split()
+                pid = int(path.parent.name)
+                parents[pid] = int(fields[1])
+                ticks[pid] = sum(map(int, fields[11:15]))
+        mine = {self.process.pid}
+        while more := {pid for pid, parent in parents.items() if parent in mine} - mine:
+            mine |= more
+        return sum(ticks.get(pid, 0) for pid in mine) * 1e6 / TICK
+
     def memory(self, name="VmHWM"):
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith(name + ":"):
@@ -212,6 +226,45 @@ def bench_batches(table, folder):
         table.add("batchgate", statistics.median(rates), "items/s", None, 0)
         table.add("batchgate, a batch's time, 99 %", statistics.median(waits), "ms")
         table.add("batchgate, memory at the end", gate.memory("VmRSS") / MIB, "MiB")
+
+
+def bench_endpoint(table, folder):
+    """Batches of 100 POSTs through a named endpoint, with jq before and after each, against the same calls ad hoc."""
+    count, batches = 60, 600
+    words = "the quick brown fox jumps over the lazy dog " * 20  # 0.9 KB an item
+    with Peers() as peers:
+        nginx = start_nginx(peers, folder)
+        url = f"http://127.0.0.1:{nginx}/small"
+        request = '{body: {model: "m", messages: [{role: "user", content: "Rewrite for \\(.params.style): \\(.item)"}]}}'
+        gate = Gate(peers, folder, [nginx], pool={"max_in_flight": 64}, endpoints={
+            "plain": {"url": url, "concurrency": 64},
+            "before": {"url": url, "params": {"style": {"default": "x"}}, "request": request},
+            "both": {"url": url, "params": {"style": {"default": "x"}}, "request": request,
+                     "response": "{original: .item, answer: .body.name, style: .params.style}"}})
+        data, ad_hoc = folder / "data.json", folder / "adhoc.json"
+        data.write_text(json.dumps({"items": [f"{i} {words}" for i in range(100)]}))
+        body = {"model": "m", "messages": [{"role": "user", "content": "Rewrite for x: " + words}]}
+        ad_hoc.write_text(json.dumps({"items": [{"url": url, "body": body} for _ in range(100)]}))
+        kinds = {"ad hoc": (ad_hoc, "/v1/batch"), "plain": (data, "/v1/batch/plain"),
+                 "before": (data, "/v1/batch/before"), "both": (data, "/v1/batch/both")}
+        cpu = {kind: [] for kind in kinds}
+        rates = {kind: [] for kind in kinds}
+        for round_ in range(4):
+            for kind, (path, target) in kinds.items():
+                before = gate.tree_cpu_us()
+                load = tool("load", gate.port, 8, batches if round_ else count, path, target)
+                if load["succeeded"] != 100 * (batches if round_ else count):
+                    raise RuntimeError(f"{kind}: not all succeeded: {load}")
+                if round_:
+                    cpu[kind].append((gate.tree_cpu_us() - before) / 100 / batches)
+                    rates[kind].append(100 * batches / load["wall_us"] * 1e6)
+        mid = {kind: statistics.median(values) for kind, values in cpu.items()}
+        table.add("ad hoc, a body of 1 KB: CPU an item", mid["ad hoc"], "µs")
+        table.add("an endpoint without templates: CPU an item", mid["plain"], "µs")
+        table.add("an endpoint with `request`: CPU an evaluation adds", mid["before"] - mid["plain"], "µs", 60)
+        table.add("with `response` too: CPU an evaluation adds", mid["both"] - mid["before"], "µs", 60)
+        table.add("with both", statistics.median(rates["both"]), "items/s", None, 0)
+        table.add("  memory of the server", gate.memory("VmRSS") / MIB, "MiB")
 
 
 def bench_latency(table, folder):
@@ -477,8 +530,8 @@ def peer_rows(table, name, found):
     table.add(f"{name}: CPU a call", found["cpu_us"] / found["calls"], "µs", None, 0)
 
 
-BENCHES = {"batches": bench_batches, "latency": bench_latency, "streams": bench_streams, "wide": bench_wide,
-           "memory": bench_memory, "hostile": bench_hostile, "run": bench_run, "peers": bench_peers}
+BENCHES = {"batches": bench_batches, "endpoint": bench_endpoint, "latency": bench_latency, "streams": bench_streams,
+           "wide": bench_wide, "memory": bench_memory, "hostile": bench_hostile, "run": bench_run, "peers": bench_peers}
 
 
 def main():

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/check_endpoint.h"
 #include "cli/output.h"
 #include "common/mem.h"
 
@@ -36,7 +37,20 @@ static int show_good(const struct config *config, bool print)
 	return output_end("check");
 }
 
-static int judge_all(int argc, char *const *argv, char *const *env, bool print,
+/* The exit code, or output_end's where stdout took nothing. */
+static int end_trial(int status)
+{
+	int ended = output_end("check");
+
+	return ended ? ended : status;
+}
+
+struct wants {
+	bool print;
+	struct check_trial trial;
+};
+
+static int judge_all(int argc, char *const *argv, char *const *env, const struct wants *wants,
 	check_judge_fn *judge, struct forker *forker)
 {
 	struct buf warnings, faults;
@@ -51,8 +65,10 @@ static int judge_all(int argc, char *const *argv, char *const *env, bool print,
 	if (code == ERR_OK && judge)
 		code = judge(config, forker, &faults);
 	show(&faults, stderr);
-	if (code == ERR_OK)
-		exit_code = show_good(config, print);
+	if (code == ERR_OK && wants->trial.endpoint)
+		exit_code = end_trial(check_endpoint(config, forker, &wants->trial));
+	else if (code == ERR_OK)
+		exit_code = show_good(config, wants->print);
 	else if (!faults.len)
 		fprintf(stderr, "batchgate check: %s\n", err_text(code));
 	config_unref(config);
@@ -61,19 +77,53 @@ static int judge_all(int argc, char *const *argv, char *const *env, bool print,
 	return exit_code;
 }
 
+/* `--name VALUE` or `--name=VALUE`: the place to keep it, and how many arguments it takes; 0: it is
+ * another one. */
+static int take(int argc, char *const *argv, struct wants *wants)
+{
+	const struct {
+		const char *name;
+		const char **place;
+	} flags[] = {{"--endpoint", &wants->trial.endpoint}, {"--item", &wants->trial.item},
+		{"--params", &wants->trial.params}, {"--answer", &wants->trial.answer}};
+
+	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+		size_t len = strlen(flags[i].name);
+
+		if (strncmp(argv[0], flags[i].name, len) != 0)
+			continue;
+		if (argv[0][len] == '=') {
+			*flags[i].place = argv[0] + len + 1;
+			return 1;
+		}
+		if (argv[0][len] == '\0' && argc > 1) {
+			*flags[i].place = argv[1];
+			return 2;
+		}
+	}
+	wants->print |= strcmp(argv[0], "--print") == 0;
+	return strcmp(argv[0], "--print") == 0;
+}
+
 int check_run(
 	int argc, char *const *argv, char *const *env, check_judge_fn *judge, struct forker *forker)
 {
 	char **rest = mem_new(((size_t)argc + 1) * sizeof *rest);
-	bool print = false;
-	int count = 0, exit_code;
+	struct wants wants = {0};
+	int count = 0, exit_code = EXIT_REFUSED;
 
-	for (int i = 0; i < argc; i++)
-		if (strcmp(argv[i], "--print") == 0)
-			print = true;
-		else
+	for (int i = 0, used; i < argc; i += used) {
+		used = take(argc - i, argv + i, &wants);
+		if (used == 0) {
 			rest[count++] = argv[i];
-	exit_code = judge_all(count, rest, env, print, judge, forker);
+			used = 1;
+		}
+	}
+	if (!wants.trial.endpoint && (wants.trial.item || wants.trial.params || wants.trial.answer))
+		fprintf(stderr, "batchgate check: --item, --params and --answer need "
+				"--endpoint NAME\n");
+	else
+		exit_code = judge_all(count, rest, env, &wants, judge, forker);
 	mem_free(rest);
 	return exit_code;
 }

@@ -53,13 +53,15 @@ static int no_memory(void)
 }
 
 /* What the server would say to it; of a copy, since reading decodes in place. */
-static int judge(const struct run_input *input, const struct batch_env *env, struct caller *caller,
-	struct problem *problem)
+static int judge(const struct run_input *input, const struct batch_env *env,
+	const struct endpoint_use *use, struct caller *caller, struct problem *problem)
 {
 	const struct span text = {input->envelope.ptr, input->envelope.len};
 	const struct batch_input from = {.body = mem_copy(text.ptr, text.len),
 		.body_len = text.len,
 		.request_id = "run",
+		.endpoints = use ? use->set : NULL,
+		.endpoint = use ? use->endpoint : NULL,
 		.caller = caller};
 	struct batch *batch = NULL;
 	enum err_code code;
@@ -76,8 +78,8 @@ static int judge(const struct run_input *input, const struct batch_env *env, str
 	return code == ERR_OK ? 0 : too_large(input);
 }
 
-static int judge_document(const struct run_input *input, struct config *config, size_t memory_max,
-	struct problem *problem)
+static int judge_document(const struct run_input *input, struct config *config,
+	const struct endpoint_use *use, size_t memory_max, struct problem *problem)
 {
 	struct mem_budget budget = {.limit = memory_max};
 	struct batch_env env = {.config = config, .budget = &budget};
@@ -85,14 +87,14 @@ static int judge_document(const struct run_input *input, struct config *config, 
 	int status = EXIT_FAILED;
 
 	if (guard_new(config, 0, &env.guard, NULL) == ERR_OK)
-		status = judge(input, &env, caller, problem);
+		status = judge(input, &env, use, caller, problem);
 	guard_unref(env.guard);
 	caller_unref(caller);
 	return status;
 }
 
-int run_document_read(struct run_input *input, struct config *config, size_t memory_max,
-	struct envelope *ret_envelope)
+int run_document_read(struct run_input *input, struct config *config, struct endpoint_use *use,
+	size_t memory_max, struct envelope *ret_envelope)
 {
 	const struct envelope_trace trace = {NULL, NULL};
 	const struct span text = {input->envelope.ptr, input->envelope.len};
@@ -102,9 +104,9 @@ int run_document_read(struct run_input *input, struct config *config, size_t mem
 
 	problem_init(&problem);
 	if (input->document)
-		status = judge_document(input, config, memory_max, &problem);
+		status = judge_document(input, config, use, memory_max, &problem);
 	if (status == 0) {
-		code = envelope_read(text, config, NULL, &trace, ret_envelope, &problem);
+		code = envelope_read(text, config, use, &trace, ret_envelope, &problem);
 		if (code == ERR_INVALID)
 			status = tell(input, &problem);
 		else if (code != ERR_OK)

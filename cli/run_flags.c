@@ -20,6 +20,8 @@ enum flag {
 	FLAG_RETRIES,
 	FLAG_RATE_LIMIT,
 	FLAG_DEFAULTS,
+	FLAG_ENDPOINT,
+	FLAG_PARAMS,
 	FLAG_RESUME,
 	FLAG_CONFIG,
 	FLAG_RETRY_FAILED, /* from here on without a value */
@@ -29,8 +31,8 @@ enum flag {
 };
 
 static const char *const names[FLAG_COUNT] = {"--output", "--order", "--concurrency", "--timeout",
-	"--retries", "--rate-limit", "--defaults", "--resume", "--config", "--retry-failed",
-	"--quiet", "--help"};
+	"--retries", "--rate-limit", "--defaults", "--endpoint", "--params", "--resume", "--config",
+	"--retry-failed", "--quiet", "--help"};
 
 static enum flag find(const char *argument, size_t len)
 {
@@ -99,6 +101,12 @@ static enum err_code set(
 		return *value ? ERR_OK : bad(err, flag, value, "names no file");
 	case FLAG_DEFAULTS:
 		flags->defaults = value;
+		return ERR_OK;
+	case FLAG_ENDPOINT:
+		flags->endpoint = value;
+		return ERR_OK;
+	case FLAG_PARAMS:
+		flags->params = value;
 		return ERR_OK;
 	case FLAG_ORDER:
 		REQUIRE(value);
@@ -189,6 +197,12 @@ static enum err_code check(struct run_flags *flags, struct err *err)
 	if (flags->resume && flags->output && strcmp(flags->resume, flags->output) != 0)
 		return err_set(err, ERR_INVALID,
 			"--resume and --output name two files: --resume alone appends to its own");
+	if (flags->endpoint && flags->defaults)
+		return err_set(err, ERR_INVALID,
+			"--defaults does not go with --endpoint: the configuration says what the "
+			"calls are; --params sets its params");
+	if (flags->params && !flags->endpoint)
+		return err_set(err, ERR_INVALID, "--params needs --endpoint NAME");
 	if (flags->retry_failed && !flags->resume)
 		return err_set(err, ERR_INVALID, "--retry-failed needs --resume OUTPUT");
 	return ERR_OK;

@@ -9,6 +9,7 @@
 struct run_flags {
 	const char *file; /* NULL or "-": standard input */
 	const char *output, *resume, *defaults;
+	const char *endpoint, *params;
 	const char *order;     /* NULL, "completion", "input" */
 	unsigned concurrency;  /* 0: not said */
 	uint64_t timeout_ms;   /* 0: not said */

@@ -26,22 +26,29 @@ static bool may_stand(struct span name, bool in_item)
 	return false;
 }
 
-enum run_input_kind run_input_classify(struct span line, unsigned depth_max)
+static bool of_named_head(struct span name)
+{
+	return scan_name_is(name, "params") || scan_name_is(name, "options");
+}
+
+enum run_input_kind run_input_classify(struct span line, bool named, unsigned depth_max)
 {
 	bool of_item = false, of_top = false;
 	struct scan_member member;
 	struct scan_walk walk;
 
-	if (!scan_check(line, depth_max, NULL) || scan_type(scan_trim(line)) != SCAN_OBJECT)
+	if (!scan_check(line, depth_max, NULL))
 		return RUN_INPUT_DOCUMENT;
+	if (scan_type(scan_trim(line)) != SCAN_OBJECT)
+		return named ? RUN_INPUT_ITEM : RUN_INPUT_DOCUMENT;
 	scan_begin(&walk, scan_trim(line));
 	while (scan_next(&walk, &member)) {
 		if (scan_name_is(member.name, "items"))
 			return RUN_INPUT_DOCUMENT;
 		of_top |= may_stand(member.name, false);
-		of_item |= may_stand(member.name, true);
+		of_item |= named ? !of_named_head(member.name) : may_stand(member.name, true);
 	}
-	return of_item && !of_top ? RUN_INPUT_ITEM : RUN_INPUT_HEAD;
+	return of_item && (named || !of_top) ? RUN_INPUT_ITEM : RUN_INPUT_HEAD;
 }
 
 enum err_code run_input_open(struct run_input *input, const char *path, struct err *err)
@@ -118,12 +125,16 @@ static bool begins_object(struct span line)
 }
 
 /* What people hand over instead of a document or lines of items. */
-static enum err_code refuse_other(struct span line, struct err *err)
+static enum err_code refuse_other(bool named, struct span line, struct err *err)
 {
 	struct span text = scan_trim(line);
 
 	if (text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0)
 		return err_set(err, ERR_INVALID, "begins with a byte order mark: remove it");
+	if (named)
+		return err_set(err, ERR_INVALID,
+			"begins with neither a batch document nor an item: an item is one JSON "
+			"value a line (jq -R . makes items of plain text)");
 	if (text.len > 0 && text.ptr[0] == '[')
 		return err_set(err, ERR_INVALID,
 			"holds a list, not a batch: write {\"items\": [...]}, or one item a line "
@@ -161,10 +172,10 @@ static enum err_code read_defaults(struct run_input *input, const char *defaults
 	if (!scan_check(text, input->depth_max, &error)) {
 		scan_position(text, error.offset, &line, &column);
 		return err_set(err, ERR_INVALID,
-			"--defaults: line %zu, column %zu: %s (@FILE reads them from a file)", line,
-			column, error.what);
+			"--%s: line %zu, column %zu: %s (@FILE reads them from a file)",
+			input->named ? "params" : "defaults", line, column, error.what);
 	}
-	buf_adds(&input->envelope, "{\"items\":[],\"defaults\":");
+	buf_addf(&input->envelope, "{\"items\":[],\"%s\":", input->named ? "params" : "defaults");
 	buf_add(&input->envelope, text.ptr, text.len);
 	buf_add_char(&input->envelope, '}');
 	return input->envelope.failed ? err_set(err, ERR_NOMEM, "no memory") : ERR_OK;
@@ -202,8 +213,8 @@ static enum err_code begin_with_defaults(struct run_input *input,
 	code = first_line(input, limits->document, &line, err);
 	if (code == ERR_OK && has_items(line.text, input->depth_max))
 		return err_set(err, ERR_INVALID,
-			"a document with `items` does not go with --defaults: write the defaults "
-			"into it");
+			"a document with `items` does not go with --%s: write them into it",
+			input->named ? "params" : "defaults");
 	if (code == ERR_OK)
 		run_lines_back(&input->lines, &line);
 	lines_begin(input, input->lines.offset + (off_t)input->lines.begin, limits->line);
@@ -226,13 +237,13 @@ enum err_code run_input_begin(struct run_input *input, const struct run_input_li
 			err, ERR_INVALID, "empty: neither a batch document nor lines of items");
 	if (code != ERR_OK)
 		return code;
-	kind = run_input_classify(line.text, limits->depth);
+	kind = run_input_classify(line.text, input->named, limits->depth);
 	if (kind == RUN_INPUT_HEAD) {
 		lines_begin(input, input->lines.offset + (off_t)input->lines.begin, limits->line);
 		return make_envelope(input, scan_trim(line.text), err);
 	}
 	if (kind == RUN_INPUT_DOCUMENT && !begins_object(line.text))
-		return refuse_other(line.text, err);
+		return refuse_other(input->named, line.text, err);
 	run_lines_back(&input->lines, &line);
 	if (kind == RUN_INPUT_DOCUMENT)
 		return read_document(input, limits->document, err);

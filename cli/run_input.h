@@ -17,6 +17,7 @@ struct run_input {
 	const char *name; /* as messages name it */
 	int fd;
 	bool regular, document;
+	bool named; /* items are data for a named endpoint: any JSON */
 	struct run_lines lines;
 	off_t start, first;   /* where it began; where the items' lines begin */
 	size_t first_number;  /* of the line before */
@@ -37,14 +38,16 @@ struct run_input_item {
 enum run_input_got { RUN_INPUT_GOT_ITEM, RUN_INPUT_GOT_MORE, RUN_INPUT_GOT_END };
 
 /* What a first line begins: a whole JSON object without `items` is a head, or an item where it has
- * members of one and none of a head. */
-enum run_input_kind run_input_classify(struct span line, unsigned depth_max);
+ * members of one and none of a head. `named`: it is a head where it has no members but `params` and
+ * `options`, and an item where it has others or is no object. */
+enum run_input_kind run_input_classify(struct span line, bool named, unsigned depth_max);
 
 /* `path` NULL or "-": standard input. */
 enum err_code run_input_open(struct run_input *input, const char *path, struct err *err) MUST_CHECK;
 void run_input_free(struct run_input *input); /* a zeroed one is fine */
-/* Reads so far that the envelope is there. `defaults` NULL, or the text of that object: then every
- * line is an item. ERR_INVALID: the input is none; ERR_IO, ERR_NOMEM, ERR_LIMIT. */
+/* Reads so far that the envelope is there. `defaults` NULL, or the text of that object (`params`
+ * where the input is `named`): then every line is an item. ERR_INVALID: the input is none; ERR_IO,
+ * ERR_NOMEM, ERR_LIMIT. */
 struct run_input_limits {
 	size_t line, document;
 	unsigned depth;

@@ -51,6 +51,8 @@ static void lift(struct config *config, const struct run_flags *flags)
 	if (!config_is_given(config, "limits.max_item_timeout") &&
 		flags->timeout_ms > config->limits.max_item_timeout_ms)
 		config->limits.max_item_timeout_ms = flags->timeout_ms;
+	for (size_t i = 0; i < config->endpoint_count; i++)
+		config->endpoints[i].max_items = 0;
 	if (!config_is_given(config, "log.level"))
 		config->log.level = LOG_WARN;
 }

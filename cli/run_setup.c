@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "batch/item.h"
+#include "batch/template_jq.h"
 #include "cli/run_document.h"
 #include "cli/run_help.h"
 #include "cli/run_resume.h"
@@ -16,7 +17,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-enum { EXIT_USAGE = 2, EXIT_FAILED = 3 };
+enum { EXIT_USAGE = 2, EXIT_FAILED = 3, FAULTS_MAX_BYTES = 256 << 10 };
 
 static int refuse(const char *what)
 {
@@ -32,9 +33,9 @@ static int refuse_input(const struct run *run, const struct err *err)
 
 /* ---- the input ---- */
 
-/* The text of --defaults, or NULL where there is none; `room` holds a file's. */
-static enum err_code read_defaults(
-	const char *flag, struct buf *room, const char **ret_text, struct err *err)
+/* The text of --defaults or --params, or NULL where there is none; `room` holds a file's. */
+static enum err_code read_flag_text(const char *name, const char *flag, struct buf *room,
+	const char **ret_text, struct err *err)
 {
 	FILE *file;
 	char part[4096];
@@ -46,20 +47,47 @@ static enum err_code read_defaults(
 		return ERR_OK;
 	file = fopen(flag + 1, "re");
 	if (!file)
-		return err_set(err, ERR_IO, "--defaults: %.300s: %s", flag + 1, strerror(errno));
+		return err_set(err, ERR_IO, "--%s: %.300s: %s", name, flag + 1, strerror(errno));
 	while (got > 0 && !room->failed) {
 		got = fread(part, 1, sizeof part, file);
 		buf_add(room, part, got);
 	}
 	*ret_text = room->ptr ? room->ptr : "";
 	if (ferror(file))
-		code = err_set(err, ERR_IO, "--defaults: %.300s: %s", flag + 1, strerror(errno));
+		code = err_set(err, ERR_IO, "--%s: %.300s: %s", name, flag + 1, strerror(errno));
 	else if (room->failed)
 		code = err_set(err, ERR_LIMIT,
-			"--defaults: %.300s: larger than %zu bytes (limits.max_body)", flag + 1,
+			"--%s: %.300s: larger than %zu bytes (limits.max_body)", name, flag + 1,
 			room->max);
 	fclose(file);
 	return code;
+}
+
+/* Of --endpoint: its templates are compiled, so that what is wrong is told before the first call.
+ */
+static int find_endpoint(struct run *run)
+{
+	const struct endpoint *endpoint = NULL;
+	struct buf faults;
+	enum err_code code;
+
+	buf_init(&faults, FAULTS_MAX_BYTES);
+	code = endpoint_set_new(run->config, 0, &run->endpoints, &faults);
+	if (code == ERR_OK)
+		code = endpoint_set_compile(run->endpoints, run->forker, &faults);
+	if (faults.len)
+		fwrite(faults.ptr, 1, faults.len, stderr);
+	buf_free(&faults);
+	if (code == ERR_OK)
+		endpoint = endpoint_find(run->endpoints, run->flags.endpoint);
+	if (endpoint && endpoint_use_new(run->endpoints, endpoint, &run->use) == ERR_OK)
+		return 0;
+	if (code == ERR_OK && !endpoint)
+		fprintf(stderr,
+			"batchgate run: the configuration has no endpoint %.64s (--config FILE "
+			"names one)\n",
+			run->flags.endpoint);
+	return EXIT_USAGE;
 }
 
 static int open_input(struct run *run)
@@ -79,7 +107,10 @@ static int open_input(struct run *run)
 		return EXIT_USAGE;
 	}
 	buf_init(&room, run->config->limits.max_body);
-	if (read_defaults(run->flags.defaults, &room, &defaults, &err) != ERR_OK)
+	run->input.named = run->use != NULL;
+	if (read_flag_text(run->use ? "params" : "defaults",
+		    run->use ? run->flags.params : run->flags.defaults, &room, &defaults,
+		    &err) != ERR_OK)
 		status = refuse(err.detail);
 	else if (run_input_begin(&run->input, &limits, defaults, &err) != ERR_OK)
 		status = refuse_input(run, &err);
@@ -113,7 +144,8 @@ static void apply_flags(struct run *run)
 
 static int read_envelope(struct run *run)
 {
-	int status = run_document_read(&run->input, run->config, run->budget.limit, &run->envelope);
+	int status = run_document_read(
+		&run->input, run->config, run->use, run->budget.limit, &run->envelope);
 
 	if (status)
 		return status;
@@ -287,6 +319,7 @@ static enum err_code start_feed(struct run *run)
 		.env = {run->config, run->guard, run->pool, &run->budget},
 		.caller = run->caller,
 		.envelope = &run->envelope,
+		.use = run->use,
 		.deadline_us = options->has_batch_timeout
 				       ? clock_add(clock_us(), options->batch_timeout_us)
 				       : CLOCK_NEVER,
@@ -313,7 +346,7 @@ static int start_engine(struct run *run)
 	if (code == ERR_OK)
 		code = guard_new(run->config, 0, &run->guard, &err);
 	if (code == ERR_OK)
-		code = pool_new(run->config, &run->budget, NULL, &run->pool, &err);
+		code = pool_new(run->config, &run->budget, run->forker, &run->pool, &err);
 	if (code == ERR_OK)
 		code = start_feed(run);
 	if (code == ERR_OK)
@@ -342,13 +375,20 @@ int run_setup(struct run *run, int argc, char *const *argv, char *const *env)
 	}
 	if (run->flags.help)
 		return 0;
+	if (run->flags.endpoint && /* before a secret is read */
+		forker_start(template_jq_serve, &run->forker, &err) != ERR_OK) {
+		refuse(err.detail);
+		return EXIT_FAILED;
+	}
 	status = run_settings_load(&run->flags, env, &run->config);
 	if (status)
 		return status;
 	run->budget.limit = mem_for_requests(run->config->limits.memory);
 	bar = wants_bar(run);
 	batch_library_init();
-	status = open_input(run);
+	status = run->flags.endpoint ? find_endpoint(run) : 0;
+	if (!status)
+		status = open_input(run);
 	if (!status)
 		status = read_envelope(run);
 	if (!status)
@@ -367,7 +407,10 @@ void run_setup_undo(struct run *run)
 	pool_destroy(run->pool);
 	guard_unref(run->guard);
 	caller_unref(run->caller);
+	forker_stop(run->forker);
 	options_free_defaults(&run->envelope.defaults);
+	endpoint_use_destroy(run->use);
+	endpoint_set_unref(run->endpoints);
 	run_input_free(&run->input);
 	run_journal_free(&run->journal);
 	run_seen_free(&run->seen);

@@ -16,8 +16,11 @@ struct run {
 	struct run_output output;
 	struct run_seen seen;
 	struct run_journal journal;
-	size_t total; /* items to run; PROGRESS_UNKNOWN */
-	int wake;     /* eventfd: results, signals */
+	size_t total;          /* items to run; PROGRESS_UNKNOWN */
+	int wake;              /* eventfd: results, signals */
+	struct forker *forker; /* with --endpoint, as are these: */
+	struct endpoint_set *endpoints;
+	struct endpoint_use *use;
 	struct guard *guard;
 	struct caller *caller;
 	struct pool *pool;

@@ -3,6 +3,8 @@ file(GLOB_RECURSE own CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/common/*.[ch] ${PR
 	${PROJECT_SOURCE_DIR}/batch/*.[ch] ${PROJECT_SOURCE_DIR}/server/*.[ch]
 	${PROJECT_SOURCE_DIR}/handlers/*.[ch] ${PROJECT_SOURCE_DIR}/cli/*.[ch]
 	${PROJECT_SOURCE_DIR}/bench/*.[ch] ${PROJECT_SOURCE_DIR}/tests/*.[ch])
+include(ProcessorCount)
+ProcessorCount(processors)
 list(FILTER own EXCLUDE REGEX "/node_modules/")
 set(daemon ${own})
 list(FILTER daemon EXCLUDE REGEX "/(tests|bench)/|\\.h$")
@@ -13,7 +15,7 @@ file(WRITE ${PROJECT_BINARY_DIR}/daemon-files "${daemon_lines}\n")
 
 add_custom_target(format COMMAND xargs -a ${PROJECT_BINARY_DIR}/own-files clang-format -i VERBATIM)
 add_custom_target(format-check COMMAND xargs -a ${PROJECT_BINARY_DIR}/own-files clang-format --dry-run -Werror VERBATIM)
-add_custom_target(tidy COMMAND xargs -a ${PROJECT_BINARY_DIR}/daemon-files -n 1 -P 2 clang-tidy -p ${PROJECT_BINARY_DIR} --quiet
+add_custom_target(tidy COMMAND xargs -a ${PROJECT_BINARY_DIR}/daemon-files -n 1 -P ${processors} clang-tidy -p ${PROJECT_BINARY_DIR} --quiet
 	--warnings-as-errors=* VERBATIM)
 add_custom_target(cppcheck COMMAND sh ${PROJECT_SOURCE_DIR}/scripts/cppcheck.sh ${PROJECT_BINARY_DIR})
 add_custom_target(image COMMAND docker build -t batchgate:${PROJECT_VERSION}

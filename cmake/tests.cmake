@@ -52,14 +52,15 @@ foreach(path ${unit_folders})
 		target_link_libraries(${test} PRIVATE ${needs} flags PkgConfig::CHECK)
 		add_test(NAME unit/${folder}/${test} COMMAND ${test})
 		set_tests_properties(unit/${folder}/${test} PROPERTIES LABELS unit TIMEOUT 300)
-		if(test MATCHES "_time$") # measures time: runs alone
+		if(test MATCHES "_time$" AND NOT BATCHGATE_SANITIZE) # measures time: runs alone
 			set_tests_properties(unit/${folder}/${test} PROPERTIES RUN_SERIAL TRUE)
 		endif()
 	endforeach()
 endforeach()
 
 # integration: the real server against real peers. A test says what it needs in a line of its own, such as
-#   # ctest: serial          runs alone (it measures time or CPU)
+#   # ctest: serial          runs alone (it measures time), but where a sanitizer has made the bounds wide
+#   # ctest: cost=60         seconds it takes, about: the longest begin first
 #   # ctest: lock=NAME       not beside another one with this lock
 #   # ctest: timeout=900     seconds; 600 otherwise
 function(read_needs test source)
@@ -68,7 +69,11 @@ function(read_needs test source)
 	file(STRINGS ${source} lines REGEX "^(#|//) ctest: ")
 	foreach(line ${lines})
 		if(line MATCHES "ctest: serial")
-			set_tests_properties(${test} PROPERTIES RUN_SERIAL TRUE)
+			if(NOT BATCHGATE_SANITIZE)
+				set_tests_properties(${test} PROPERTIES RUN_SERIAL TRUE)
+			endif()
+		elseif(line MATCHES "ctest: cost=([0-9]+)")
+			set_tests_properties(${test} PROPERTIES COST ${CMAKE_MATCH_1})
 		elseif(line MATCHES "ctest: lock=([A-Za-z0-9_-]+)")
 			set_property(TEST ${test} APPEND PROPERTY RESOURCE_LOCK ${CMAKE_MATCH_1})
 		elseif(line MATCHES "ctest: timeout=([0-9]+)")

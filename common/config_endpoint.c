@@ -235,7 +235,7 @@ static void read_query(struct config_loading *loading, const struct config_node 
 	}
 }
 
-static void check_url_form(struct config_loading *loading, const struct config_node *node,
+static bool check_url_form(struct config_loading *loading, const struct config_node *node,
 	const char *key, const char *url)
 {
 	size_t scheme = strncasecmp(url, "http://", 7) == 0    ? 7
@@ -262,6 +262,9 @@ static void check_url_form(struct config_loading *loading, const struct config_n
 	else if (strchr(url, '#'))
 		config_fault(
 			loading, place, key, "%s has a fragment (#), which is never sent", quoted);
+	else
+		return true;
+	return false;
 }
 
 void config_endpoint_url(struct config_loading *loading, const struct config_node *node,
@@ -273,8 +276,7 @@ void config_endpoint_url(struct config_loading *loading, const struct config_nod
 
 	if (text)
 		config_kept_set(loading, place, setting, key, endpoint, &text, 1, node->text);
-	if (text && endpoint->url) {
-		check_url_form(loading, node, key, text);
+	if (text && endpoint->url && check_url_form(loading, node, key, text)) {
 		config_secret_cut_origin(loading, text, &marks);
 		config_secret_add_marked(loading, endpoint, text, &marks);
 		endpoint->url_shown = config_secret_mask(loading, text, &marks);
@@ -449,6 +451,6 @@ void config_endpoint_finish(struct config_loading *loading)
 
 	for (size_t i = 0; i < config->endpoint_count; i++)
 		config_secret_finish(loading, &config->endpoints[i]);
-	for (size_t i = 0; i < config->auth.key_count; i++)
+	for (size_t i = 0; !config_fault_any(loading) && i < config->auth.key_count; i++)
 		warn_of_strangers(loading, i);
 }

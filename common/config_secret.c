@@ -45,12 +45,23 @@ static void mark_values(struct config_loading *loading, const char *url, struct 
 	}
 }
 
+/* The path and the query's values in what begins behind the origin; the marks leave a URL that can
+ * be read when they are masked. */
+static void mark_target(struct config_loading *loading, const char *url, struct config_mark target,
+	struct config_marks *marks)
+{
+	size_t query = target.from + strcspn(url + target.from, "?");
+
+	config_secret_mark(loading, marks, target.from + 1, query < target.to ? query : target.to);
+	if (query < target.to)
+		mark_values(loading, url, (struct config_mark){query + 1, target.to}, marks);
+}
+
 void config_secret_cut_origin(
 	struct config_loading *loading, const char *url, struct config_marks *marks)
 {
 	const char *host = strstr(url, "://");
 	size_t origin = host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/?#") : strlen(url);
-	size_t query = strcspn(url, "?");
 	struct config_marks kept = {NULL, 0};
 
 	for (size_t i = 0; i < marks->count; i++) {
@@ -58,8 +69,8 @@ void config_secret_cut_origin(
 
 		if (mark.from >= origin)
 			config_secret_mark(loading, &kept, mark.from, mark.to);
-		else if (mark.to > query)
-			mark_values(loading, url, (struct config_mark){query + 1, mark.to}, &kept);
+		else
+			mark_target(loading, url, (struct config_mark){origin, mark.to}, &kept);
 	}
 	config_secret_free_marks(marks);
 	*marks = kept;

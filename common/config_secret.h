@@ -17,8 +17,8 @@ struct config_marks { /* in order, without overlap */
 void config_secret_mark(
 	struct config_loading *loading, struct config_marks *marks, size_t from, size_t to);
 void config_secret_free_marks(struct config_marks *marks); /* and leaves them empty */
-/* Leaves of a URL's marks what lies behind its origin. Where a reference gives the origin too, its
- * path is no secret, but the values in its query are. */
+/* Leaves of a URL's marks what lies behind its origin. Where a reference gives the origin too (the
+ * address of a webhook), these are its path and the values in its query. */
 void config_secret_cut_origin(
 	struct config_loading *loading, const char *url, struct config_marks *marks);
 /* `text` with "***" for each mark; NULL without memory, which is noted. */

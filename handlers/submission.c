@@ -125,6 +125,11 @@ static enum log_level level_of(enum item_code code)
 	return code == ITEM_INTERNAL ? LOG_ERROR : LOG_INFO;
 }
 
+static const char *endpoint_name(const struct post *post)
+{
+	return post->endpoint ? post->endpoint->config->name : NULL;
+}
+
 /* Neither URL nor message: what a caller put into a query or a path may be a secret. */
 static void log_item(const struct post *post, const struct batch_item_report *report)
 {
@@ -134,7 +139,8 @@ static void log_item(const struct post *post, const struct batch_item_report *re
 	if (!log_enabled(level))
 		return;
 	log_write(level, report->code == ITEM_OK ? "item" : "item_failed",
-		LOG_FIELDS(LOG_S("request_id", post->request_id), LOG_U("index", report->index),
+		LOG_FIELDS(LOG_S("request_id", post->request_id),
+			LOG_S("endpoint", endpoint_name(post)), LOG_U("index", report->index),
 			LOG_S("id", show_id(report->id, id)),
 			LOG_S("code", code_text(report->code)),
 			LOG_S("reason", report->reason == REASON_NONE
@@ -163,8 +169,7 @@ static void item(void *self, const struct batch_item_report *report)
 static void log_batch(struct post *post, const struct batch_summary *summary)
 {
 	log_info("batch", LOG_S("request_id", post->request_id),
-		LOG_S("caller", post->caller->name),
-		LOG_S("endpoint", post->endpoint ? post->endpoint->config->name : NULL),
+		LOG_S("caller", post->caller->name), LOG_S("endpoint", endpoint_name(post)),
 		LOG_U("items", summary->total), LOG_U("succeeded", summary->succeeded),
 		LOG_U("failed", summary->failed), LOG_U("status", 200),
 		LOG_B("client_gone", atomic_load(&post->client_gone)),
@@ -324,8 +329,9 @@ static bool begin(struct service *service, struct exchange *ex, bool named, stru
 	if (exchange_header(ex, "Idempotency-Key")) {
 		problem_set(problem, PROBLEM_IDEMPOTENCY_NEEDS_JOB,
 			"a batch that is answered at once is not remembered, so Idempotency-Key "
-			"cannot "
-			"protect it; put the header into the items that need it");
+			"cannot protect it; %s",
+			named ? "an endpoint with `idempotent: true` sends a key with each call"
+			      : "put the header into the items that need it");
 		return false;
 	}
 	post = post_new(service, ex);

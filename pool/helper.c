@@ -1,9 +1,9 @@
 /* helper.c - work that is done in child processes, because it may crash, loop or run out of memory.
  *
  * Vocabulary: question = what the owner hands in; request = a question on its way; link = a place
- * for a process; waiting = requests that no process has yet.
+ * for a process; line = an asker's requests that no process has yet (helper_turns.c).
  * Invariants: a request is in exactly one list, and its timer in the heap; `done` is called once,
- * after the request has left both; requests leave `waiting` at its front, except late ones. */
+ * after the request has left both. */
 #include "pool/helper_internal.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@
 
 static void free_request(struct helper_set *set, struct helper_request *request)
 {
-	list_remove(&request->link);
+	helper_turns_leave(set, request);
 	heap_remove(&set->timers, &request->timer);
 	if (request->note)
 		request->note->uses--;
@@ -55,11 +55,8 @@ static void dispatch(struct helper_set *set, uint64_t now_us)
 {
 	struct helper_link *link;
 
-	while (!list_empty(&set->waiting) && (link = least_loaded(set)) != NULL) {
-		struct list_node *node = list_pop(&set->waiting);
-
-		helper_link_send(link, LIST_OF(node, struct helper_request, link), now_us);
-	}
+	while (!list_empty(&set->turns) && (link = least_loaded(set)) != NULL)
+		helper_link_send(link, helper_turns_next(set), now_us);
 }
 
 static struct helper_note *find_note(struct helper_set *set, uint64_t id)
@@ -83,8 +80,10 @@ enum err_code helper_ask(struct helper_set *set, const struct helper_question *q
 		set->bytes + question->len > options->queue_bytes)
 		return ERR_BUSY;
 	request = mem_try(sizeof *request);
-	if (!request)
+	if (!request || !helper_turns_join(set, request, question->asker)) {
+		mem_free(request);
 		return ERR_NOMEM;
+	}
 	set->questions++;
 	set->bytes += question->len;
 	request->frame = (struct helper_frame){(uint32_t)question->len, HELPER_ASK, ++set->last_id};
@@ -98,7 +97,7 @@ enum err_code helper_ask(struct helper_set *set, const struct helper_question *q
 	request->arg = question->arg;
 	request->timer.kind = HELPER_TIMER_REQUEST;
 	heap_set(&set->timers, &request->timer, request->deadline_us);
-	list_push_back(&set->waiting, &request->link);
+	helper_turns_wait(set, request, false);
 	dispatch(set, now_us);
 	if (ret_request)
 		*ret_request = request;
@@ -234,9 +233,11 @@ static bool hopeless(const struct helper_set *set)
 static void refuse_waiting(struct helper_set *set)
 {
 	struct list_node refused, *node;
+	struct helper_request *request;
 
 	list_init(&refused);
-	list_move_all(&refused, &set->waiting);
+	while ((request = helper_turns_next(set)))
+		list_push_back(&refused, &request->link);
 	while ((node = list_pop(&refused)))
 		helper_request_end(set, LIST_OF(node, struct helper_request, link),
 			HELPER_UNAVAILABLE, (struct span){NULL, 0});
@@ -257,13 +258,13 @@ void helper_process(struct helper_set *set, int fd, uint32_t events, uint64_t no
 	}
 	expire(set, now_us);
 	dispatch(set, now_us);
-	if (!list_empty(&set->waiting) && hopeless(set))
+	if (!list_empty(&set->turns) && hopeless(set))
 		refuse_waiting(set);
 }
 
 uint64_t helper_due_us(const struct helper_set *set)
 {
-	if (!list_empty(&set->waiting) && hopeless(set))
+	if (!list_empty(&set->turns) && hopeless(set))
 		return 0;
 	return heap_due(&set->timers);
 }
@@ -280,10 +281,13 @@ enum err_code helper_new(const struct helper_options *options, uint64_t now_us,
 	if (!set)
 		return err_set(err, ERR_NOMEM, "no memory for helper processes");
 	set->options = *options;
-	list_init(&set->waiting);
+	list_init(&set->turns);
 	list_init(&set->notes);
 	heap_init(&set->timers);
-	if (heap_reserve(&set->timers, options->queue_max + options->count) != ERR_OK) {
+	if (hash_init(&set->lines, 64) != ERR_OK ||
+		heap_reserve(&set->timers, options->queue_max + options->count) != ERR_OK) {
+		hash_free(&set->lines);
+		heap_free(&set->timers);
 		mem_free(set);
 		return err_set(err, ERR_NOMEM, "no memory for helper processes");
 	}
@@ -296,6 +300,8 @@ enum err_code helper_new(const struct helper_options *options, uint64_t now_us,
 
 void helper_destroy(struct helper_set *set)
 {
+	struct helper_request *request;
+
 	if (!set)
 		return;
 	for (size_t i = 0; i < set->options.count; i++) {
@@ -305,10 +311,11 @@ void helper_destroy(struct helper_set *set)
 		while (!list_empty(&link->sent))
 			free_request(set, LIST_OF(link->sent.next, struct helper_request, link));
 	}
-	while (!list_empty(&set->waiting))
-		free_request(set, LIST_OF(set->waiting.next, struct helper_request, link));
+	while ((request = helper_turns_next(set)))
+		free_request(set, request);
 	while (!list_empty(&set->notes))
 		free_note(set, LIST_OF(set->notes.next, struct helper_note, link));
+	hash_free(&set->lines);
 	heap_free(&set->timers);
 	mem_free(set);
 }

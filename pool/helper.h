@@ -6,9 +6,9 @@
  * processes must know beforehand are *notes*: each process gets them all, a replacement too.
  *
  * A question goes to the process that has the fewest, at most HELPER_WINDOW each; the others wait
- * here, in their order, within limits. A process that dies, or is killed because its question took
- * too long, costs that question alone: what was behind it is asked again. So the work must be one
- * that may be done twice. */
+ * here within limits, in their order, and the askers in turns. A process that dies, or is killed
+ * because its question took too long, costs that question alone: what was behind it is asked again.
+ * So the work must be one that may be done twice. */
 #ifndef POOL_HELPER_H
 #define POOL_HELPER_H
 #include <stddef.h>
@@ -18,7 +18,7 @@
 #include "pool/forker.h"
 
 enum {
-	HELPER_WINDOW = 2, /* the next one lies in the socket while one is worked on */
+	HELPER_WINDOW = 4, /* some lie in the socket while one is worked on: fewer wake-ups */
 	HELPER_COUNT_MAX = 16
 };
 
@@ -50,8 +50,9 @@ struct helper_options {
 };
 
 struct helper_question {
-	uint64_t note; /* that it needs: stays while it is under way; 0: none */
-	char *bytes;   /* mem_*, taken on ERR_OK */
+	const void *asker; /* whose it is: where many wait, askers take turns; never looked at */
+	uint64_t note;     /* that it needs: stays while it is under way; 0: none */
+	char *bytes;       /* mem_*, taken on ERR_OK */
 	size_t len;
 	uint64_t limit_us;    /* how long it may be worked on */
 	uint64_t deadline_us; /* on clock_us, waiting included; CLOCK_NEVER: none */

@@ -4,6 +4,7 @@
 #define POOL_HELPER_INTERNAL_H
 #include <stdbool.h>
 
+#include "common/hash.h"
 #include "common/heap.h"
 #include "common/list.h"
 #include "pool/helper.h"
@@ -11,8 +12,17 @@
 
 enum helper_timer { HELPER_TIMER_REQUEST, HELPER_TIMER_LINK };
 
+struct helper_line { /* of one asker; exists while it has requests, waiting or not */
+	struct hash_node node;
+	struct list_node turn;     /* in turns, iff requests wait here */
+	struct list_node requests; /* that wait */
+	const void *asker;
+	size_t refs;
+};
+
 struct helper_request {
-	struct list_node link;  /* of waiting, or of its process's sent */
+	struct list_node link; /* of its line's, or of its process's sent */
+	struct helper_line *line;
 	struct heap_node timer; /* set as long as it exists */
 	struct helper_frame frame;
 	struct helper_note *note; /* or NULL */
@@ -49,7 +59,8 @@ struct helper_link { /* a process, or the place of one */
 
 struct helper_set {
 	struct helper_options options;
-	struct list_node waiting; /* requests */
+	struct hash lines;      /* by asker */
+	struct list_node turns; /* lines where requests wait */
 	struct list_node notes;
 	size_t note_count, note_bytes;
 	size_t questions, bytes;
@@ -61,6 +72,12 @@ struct helper_set {
 /* helper.c */
 void helper_request_end(struct helper_set *set, struct helper_request *request,
 	enum helper_outcome outcome, struct span answer); /* calls `done`; frees it */
+/* helper_turns.c */
+bool helper_turns_join(struct helper_set *set, struct helper_request *request,
+	const void *asker); /* false: no memory */
+void helper_turns_wait(struct helper_set *set, struct helper_request *request, bool first);
+struct helper_request *helper_turns_next(struct helper_set *set); /* waits no more; or NULL */
+void helper_turns_leave(struct helper_set *set, struct helper_request *request); /* for good */
 /* helper_link.c */
 void helper_link_init(struct helper_link *link, struct helper_set *set, uint64_t now_us);
 void helper_link_free(struct helper_link *link);

@@ -70,7 +70,7 @@ static void give_back_sent(struct helper_link *link)
 			helper_request_end(set, request, HELPER_DIED, (struct span){NULL, 0});
 			continue;
 		}
-		list_push_front(&set->waiting, &request->link);
+		helper_turns_wait(set, request, true);
 		heap_set(&set->timers, &request->timer, request->deadline_us);
 	}
 	link->sent_count = 0;

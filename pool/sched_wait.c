@@ -133,24 +133,37 @@ static void set_timer(struct sched *sched, struct bound *bound)
 		heap_remove(&sched->timers, &bound->timer);
 }
 
-/* Who moves from one bound to the other keeps its rank; as many steps as there are callers. */
-static void rank(struct bound *bound, struct wait_turn *turn)
+static uint64_t since_of(const struct list_node *link)
 {
-	struct list_node *before = bound->waiters.prev;
-
-	while (before != &bound->waiters &&
-		LIST_OF(before, struct wait_turn, link)->since > turn->since)
-		before = before->prev;
-	list_insert_after(before, &turn->link);
+	return LIST_OF(link, const struct wait_turn, link)->since;
 }
 
-static void enter(struct sched *sched, struct wait_queue *queue, struct wait_turn *turn)
+/* Who moves from one bound to the other keeps its rank. Those who move together come in order:
+ * each looks for its place from that of the one before it (NULL: it is the first). */
+static void rank(struct wait_turn *turn, struct wait_turn *before)
+{
+	struct list_node *all = &turn->bound->waiters, *at = all->prev;
+
+	if (before && before->bound == turn->bound && list_linked(&before->link) &&
+		before->since <= turn->since) {
+		at = &before->link;
+		while (at->next != all && since_of(at->next) <= turn->since)
+			at = at->next;
+	} else {
+		while (at != all && since_of(at) > turn->since)
+			at = at->prev;
+	}
+	list_insert_after(at, &turn->link);
+}
+
+static void enter(struct sched *sched, struct wait_queue *queue, struct wait_turn *turn,
+	struct wait_turn *before)
 {
 	queue->at = turn;
 	list_push_back(&turn->queues, &queue->link);
 	if (!list_linked(&turn->link)) {
 		turn->since = queue->since;
-		rank(turn->bound, turn);
+		rank(turn, before);
 	}
 	set_timer(sched, turn->bound);
 }
@@ -241,7 +254,7 @@ void sched_run_park(struct sched *sched, struct pool_run *run)
 		list_push_back(&queue->runs, &run->link);
 		if (!queue->at) {
 			queue->since = sched->waits++;
-			enter(sched, queue, obstacle);
+			enter(sched, queue, obstacle, NULL);
 		}
 	} else { /* nothing but a promise that did not count was in its way */
 		list_push_back(&run->group->ready, &run->link);
@@ -321,6 +334,8 @@ static void end_turn(struct sched *sched, struct wait_turn *turn, struct wait_qu
 
 void sched_bound_wake(struct sched *sched, struct bound *bound)
 {
+	struct wait_turn *moved = NULL;
+
 	bucket_fill(&bound->bucket, sched->now_us);
 	while (bound_has_room(bound) && !list_empty(&bound->waiters)) {
 		struct wait_turn *turn = LIST_OF(bound->waiters.next, struct wait_turn, link);
@@ -329,7 +344,8 @@ void sched_bound_wake(struct sched *sched, struct bound *bound)
 
 		if (obstacle) {
 			leave(sched, queue);
-			enter(sched, queue, obstacle);
+			enter(sched, queue, obstacle, moved);
+			moved = obstacle;
 		} else if (let_go_on(sched, queue)) {
 			end_turn(sched, turn, queue);
 		}

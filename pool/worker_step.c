@@ -69,6 +69,8 @@ void call_resume(struct call *call, enum call_step step)
 	worker->now_us = clock_us();
 	if (!transfer) {
 		list_remove(&call->sched.link);
+		if (call->started_us)
+			call->outcome.duration_us = worker->now_us - call->started_us;
 		over(worker, call);
 		return;
 	}

@@ -1,20 +1,14 @@
 #!/usr/bin/python3
-"""count.py JUNIT - what ctest recorded: a line `PASSED FAILED`, then the name of each test that failed."""
+"""count.py PRESET JUNIT - what ctest recorded, a test a line: `passed PRESET: NAME` or `failed PRESET: NAME`."""
 
 import sys
 import xml.etree.ElementTree as ElementTree
 
 
-def main(path):
-    passed, failed = 0, []
+def main(preset, path):
     for case in ElementTree.parse(path).getroot().iter("testcase"):
-        if case.get("status") == "run":
-            passed += 1
-        else:  # failed, and what could not run at all
-            failed.append(case.get("name"))
-    print(passed, len(failed))
-    for name in failed:
-        print(name)
+        # Anything but `run`: failed, or could not run at all.
+        print("passed" if case.get("status") == "run" else "failed", "%s: %s" % (preset, case.get("name")))
 
 
-main(sys.argv[1])
+main(*sys.argv[1:])

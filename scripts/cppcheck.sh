@@ -9,5 +9,5 @@ mkdir -p "$cache"
 exec cppcheck --file-list="$1/daemon-files" -I "$(dirname "$0")/.." --std=c11 --language=c \
 	-D_GNU_SOURCE -D__linux__ -D__GNUC__=12 -DBATCHGATE_VERSION='""' \
 	--enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \
-	--error-exitcode=1 --cppcheck-build-dir="$cache" -j 2 --quiet \
+	--error-exitcode=1 --cppcheck-build-dir="$cache" -j "$(nproc)" --quiet \
 	--template='{file}:{line}: {severity}: {message} [{id}]'

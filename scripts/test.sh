@@ -1,15 +1,26 @@
 #!/bin/bash
-# test.sh - everything `make test` promises, one stage after the other; a failed stage does not hide the next.
+# test.sh - everything `make test` promises; what fails does not hide the rest.
 #
-# Stages can be named: test.sh dev asan. Results are counted from what ctest recorded; every build and every analysis
-# counts as one more. The last line is the sum. An unknown stage is refused (2) before anything runs.
+# Stages can be named: test.sh dev asan. The stages with tests, which mostly wait, run one after the other; beside them,
+# behind them in priority, those that only compute. Results are counted from what ctest recorded; every build and every
+# analysis counts as one more, and what it said is shown where it fails. The last line is the sum. An unknown stage is
+# refused (2) before anything runs.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 jobs=${JOBS:-$(nproc)}
-passed=0
-failed=0
-failures=()
 began=$SECONDS
+back=
+scratch=$(mktemp -d)
+results=$scratch/results
+: >"$results"
+
+end() {
+	[ -z "$back" ] || kill -TERM -- "-$back" 2>/dev/null
+	rm -rf "$scratch"
+}
+trap end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 say() {
 	printf '\n== %s (%d s) ==\n' "$*" $((SECONDS - began))
@@ -17,41 +28,70 @@ say() {
 
 # check NAME COMMAND...: one thing that passes or fails
 check() {
-	local name=$1
+	local name=$1 log
 	shift
-	say "$name"
-	if "$@"; then
-		passed=$((passed + 1))
+	log=$(mktemp "$scratch/log.XXXXXX")
+	if "$@" >"$log" 2>&1; then
+		say "$name: passed"
+		echo "passed $name" >>"$results"
 	else
-		failed=$((failed + 1))
-		failures+=("$name")
+		say "$name: FAILED"
+		cat "$log"
+		echo "failed $name" >>"$results"
 		return 1
 	fi
 }
 
 build() {
-	cmake --preset "$1" >/dev/null && cmake --build --preset "$1" -j "$jobs"
+	cmake --preset "$1" && cmake --build --preset "$1" -j "$jobs"
 }
 
 # suite PRESET [ARGUMENTS OF CTEST]: counts each test
 suite() {
-	local preset=$1 record counts name
+	local preset=$1 record
 	shift
 	say "ctest $preset $*"
 	record=$PWD/build/$preset/junit.xml
 	rm -f "$record"
-	"${run[@]}" ctest --preset "$preset" -j "$jobs" --output-junit "$record" "$@"
-	if ! counts=$(/usr/bin/python3 scripts/count.py "$record"); then
-		failed=$((failed + 1))
-		failures+=("ctest $preset: no record of it")
-		return
+	"${run[@]}" ctest --preset "$preset" --output-junit "$record" "$@"
+	/usr/bin/python3 scripts/count.py "$preset" "$record" >>"$results" ||
+		echo "failed ctest $preset: no record of it" >>"$results"
+}
+
+# Tests wait more than they compute: there are more of them than processors.
+stage_dev() {
+	check "build dev" build dev && suite dev -j $((2 * jobs))
+}
+
+stage_asan() {
+	check "build asan" build asan && suite asan -j $((2 * jobs)) -L 'unit|integration'
+}
+
+stage_tsan() {
+	check "build tsan" build tsan || return
+	# Where addresses are spread further than the sanitizer of this compiler knows, they must stand still.
+	if [ "$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 28)" -gt 28 ] && setarch -R true 2>/dev/null; then
+		run=(setarch -R)
 	fi
-	while read -r name; do
-		failures+=("$preset: $name")
-	done < <(tail -n +2 <<<"$counts")
-	read -r ok bad < <(head -n 1 <<<"$counts")
-	passed=$((passed + ok))
-	failed=$((failed + bad))
+	suite tsan -j $((2 * jobs)) -L 'unit|integration'
+	run=()
+}
+
+# What is shipped, with the warnings that only the optimiser sees.
+stage_release() {
+	check "build release, -Werror" build_release_strictly
+}
+
+build_release_strictly() {
+	cmake --preset release -B build/release-strict -DBATCHGATE_WERROR=ON &&
+		cmake --build build/release-strict -j "$jobs" --target batchgate
+}
+
+stage_clang() {
+	check "build clang, -Wthread-safety" build clang || return
+	format_check
+	check "cppcheck" cmake --build --preset clang --target cppcheck
+	check "clang-tidy" cmake --build --preset clang --target tidy
 }
 
 format_check() {
@@ -63,62 +103,52 @@ format_check() {
 	fi
 }
 
-stage_dev() {
-	check "build dev" build dev && suite dev
-}
-
-# What is shipped, with the warnings that only the optimiser sees.
-stage_release() {
-	check "build release, -Werror" build_release_strictly
-}
-
-build_release_strictly() {
-	cmake --preset release -B build/release-strict -DBATCHGATE_WERROR=ON >/dev/null &&
-		cmake --build build/release-strict -j "$jobs" --target batchgate
-}
-
-stage_clang() {
-	check "build clang, -Wthread-safety" build clang || return
-	format_check
-	check "cppcheck" cmake --build --preset clang --target cppcheck
-	check "clang-tidy" cmake --build --preset clang --target tidy
-}
-
-stage_asan() {
-	check "build asan" build asan && suite asan -L 'unit|integration'
-}
-
-stage_tsan() {
-	check "build tsan" build tsan || return
-	# Where addresses are spread further than the sanitizer of this compiler knows, they must stand still.
-	if [ "$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 28)" -gt 28 ] && setarch -R true 2>/dev/null; then
-		run=(setarch -R)
-	fi
-	suite tsan -L 'unit|integration'
-	run=()
-}
-
 stage_fuzz() {
-	check "build fuzz" build fuzz && suite fuzz
+	check "build fuzz" build fuzz && suite fuzz -j "$jobs"
 }
 
 run=()
 stages=("$@")
-[ $# -gt 0 ] || stages=(dev release clang asan tsan fuzz)
+[ $# -gt 0 ] || stages=(dev asan tsan release fuzz clang)
+tests=()
+beside=()
 for stage in "${stages[@]}"; do
-	if ! declare -F "stage_$stage" >/dev/null; then
+	case $stage in
+	dev | asan | tsan) tests+=("$stage") ;;
+	release | clang | fuzz) beside+=("$stage") ;;
+	*)
 		echo "test.sh: no stage $stage; there are: dev release clang asan tsan fuzz" >&2
 		exit 2
-	fi
-done
-for stage in "${stages[@]}"; do
-	"stage_$stage"
+		;;
+	esac
 done
 
+# in_turn STAGE...: one after the other
+in_turn() {
+	local stage
+	for stage in "$@"; do
+		"stage_$stage"
+	done
+}
+
+if [ ${#beside[@]} -gt 0 ]; then
+	set -m # a process group of its own, so that an interrupt ends all of it
+	{
+		trap - EXIT INT TERM
+		renice -n 10 -p "$BASHPID" >/dev/null
+		in_turn "${beside[@]}"
+	} &
+	back=$!
+	set +m
+fi
+in_turn ${tests[@]+"${tests[@]}"}
+[ -z "$back" ] || wait "$back"
+back=
+
+passed=$(grep -c '^passed ' "$results")
+failed=$(grep -c '^failed ' "$results")
 printf '\n'
-for name in ${failures[@]+"${failures[@]}"}; do
-	printf 'FAILED: %s\n' "$name"
-done
+sed -n 's/^failed /FAILED: /p' "$results"
 printf '%s in %d s\n' "${stages[*]}" $((SECONDS - began))
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,3 +1,4 @@
+// ctest: cost=20
 // test_events.mjs - server-sent events and NDJSON as a program in JavaScript reads them: fetch, and a parser from npm.
 import assert from 'node:assert/strict';
 import test, {after, before, beforeEach} from 'node:test';

@@ -28,6 +28,27 @@ static enum err_code parse(const void *text, size_t len, struct config **ret_con
 	return code;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* Programs and defaults are printed whole: they come back as they were. */
+static void compare(const struct config_endpoint *a, const struct config_endpoint *b)
+{
+	REQUIRE(same_text(a->name, b->name) && same_text(a->url_shown, b->url_shown));
+	REQUIRE(same_text(a->request.text, b->request.text));
+	REQUIRE(same_text(a->response.text, b->response.text));
+	REQUIRE(same_text(a->fallback.text, b->fallback.text));
+	REQUIRE(same_text(a->item_check.text, b->item_check.text));
+	REQUIRE(a->param_count == b->param_count && a->query_count == b->query_count);
+	for (size_t i = 0; i < a->param_count; i++) {
+		REQUIRE(same_text(a->params[i].choices, b->params[i].choices));
+		REQUIRE(same_text(a->params[i].fallback, b->params[i].fallback));
+	}
+	REQUIRE(!(a->rate_per_s < b->rate_per_s) && !(a->rate_per_s > b->rate_per_s));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct config *first = NULL, *second = NULL;
@@ -41,6 +62,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(parse(a.ptr, a.len, &second) == ERR_OK);
 	config_print(second, &b);
 	REQUIRE(a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0);
+	REQUIRE(first->endpoint_count == second->endpoint_count);
+	for (size_t i = 0; i < first->endpoint_count; i++)
+		compare(&first->endpoints[i], &second->endpoints[i]);
 	(void)config_upstream_of(first, "api.example.com", 443);
 	buf_free(&a);
 	buf_free(&b);

@@ -48,6 +48,11 @@ def sanitized():
     return b"__tsan_init" in text or b"__asan_init" in text
 
 
+def memory_bound(limit):
+    """What RSS may reach under `limits.memory`; a sanitizer's shadow and quarantine are not the server's doing."""
+    return limit if not sanitized() else 6 * limit + (1 << 30)
+
+
 def free_port(host="127.0.0.1"):
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
         sock.bind((host, 0))
@@ -64,6 +69,38 @@ def wait_for(what, check, timeout=WAIT, pause=0.02):
         if time.monotonic() > end:
             raise AssertionError("not within %d s: %s" % (timeout, what))
         time.sleep(pause)
+
+
+def settled(read, span=0.5, timeout=WAIT):
+    """The value of read() that has stood still for `span` seconds, however fast the machine is."""
+    value, since = read(), time.monotonic()
+    end = since + timeout
+    while time.monotonic() < since + span:
+        if time.monotonic() > end:
+            raise AssertionError("still moving after %d s: %r" % (timeout, value))
+        time.sleep(0.02)
+        now = read()
+        if now != value:
+            value, since = now, time.monotonic()
+    return value
+
+
+def again(measure, times=3):
+    """For what a hiccup of the machine can spoil: measure() may fail, but not so often in a row. What is wrong fails each time."""
+    for left in reversed(range(times)):
+        try:
+            return measure()
+        except AssertionError as error:
+            if not left:
+                raise
+            print("measured again: %s" % str(error)[:300], file=sys.stderr)
+
+
+def cpu_of(pid):
+    """Clock ticks that a process has computed."""
+    with open("/proc/%d/stat" % pid, encoding="ascii") as source:
+        fields = source.read().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def merge(base, over):

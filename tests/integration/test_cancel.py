@@ -65,10 +65,10 @@ class Cancel(world.Case):
         self.idle()
 
     def test_what_is_cancelled_in_the_middle_of_its_answer_keeps_the_status(self):
-        server = self.start({"server": {"drain_timeout": "500ms"}})
+        server = self.start({"server": {"drain_timeout": "2s"}})
         run = world.in_thread(self.one, {"include_headers": True, "include_timing": True}, server, url=self.fault.url("/drip"), timeout_ms=120000)
         world.wait_for("the call at the upstream", lambda: self.fault.hits("/drip") == 1)
-        time.sleep(0.5)  # its header section is on the way
+        time.sleep(1)  # its header section is on the way
         os.kill(server.serving_pid, signal.SIGTERM)
         result = run.result()
         server.ended(0)
@@ -78,7 +78,7 @@ class Cancel(world.Case):
         self.assertEqual([a["code"] for a in result["timing"]["attempts"]], ["cancelled"])
 
     def test_a_half_close_right_behind_the_request(self):
-        sock = self.begin([{"url": self.fault.url("/sleep", ms=300)} for _ in range(10)], {"concurrency": 2})
+        sock = self.begin([{"url": self.fault.url("/sleep", ms=3000)} for _ in range(10)], {"concurrency": 2})
         sock.shutdown(socket.SHUT_WR)
         answer = world.read_answer(sock)
         self.assertEqual(answer.status, 200)

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-# ctest: serial
+# ctest: cost=30
 # ctest: timeout=900
 """Fair turns: a batch of 3 never waits for one of 10,000, nor for a hundred batches of another caller, nor for a slow host."""
 import os
+import statistics
 import sys
 import time
 
@@ -16,12 +17,13 @@ class Fair(world.Case):
     def test_three_beside_ten_thousand(self):
         big = world.in_thread(self.batch, [{"url": self.fault.url("/sleep", ms=10)} for _ in range(10000)], {"concurrency": 256})
         world.wait_for("the big batch to run", lambda: self.fault.hits("/sleep") > 50)
-        done = []
+        done = [self.fault.hits("/sleep")]
         for _ in range(5):
             document = self.batch([{"url": self.fault.url("/ok")} for _ in range(3)])
             self.assertEqual(document["summary"]["succeeded"], 3)
             done.append(self.fault.hits("/sleep"))
-        self.assertLess(done[0], 3000, "the first of the small ones waited for the big one")
+        passed = statistics.median(after - before for before, after in zip(done, done[1:]))
+        self.assertLess(passed, 1500, "the small ones waited for the big one")
         self.assertLess(done[-1], 9000)
         self.assertTrue(big.is_alive())
         self.assertEqual(big.result()["summary"]["succeeded"], 10000)
@@ -46,7 +48,7 @@ class Fair(world.Case):
         fast = world.Fault(other)
         self.addCleanup(fast.kill)
         server = self.start({"upstreams": [{"match": self.fault.host, "concurrency": 1}]})
-        items = [{"url": self.fault.url("/sleep", ms=500)} for _ in range(6)] + [{"url": fast.url("/ok")} for _ in range(20)]
+        items = [{"url": self.fault.url("/sleep", ms=1000)} for _ in range(6)] + [{"url": fast.url("/ok")} for _ in range(20)]
         run = world.in_thread(self.batch, items, {"concurrency": 8}, server)
         world.wait_for("all of the fast ones", lambda: fast.hits("/ok") == 20)
         self.assertLess(self.fault.hits("/sleep"), 6)

@@ -10,13 +10,13 @@ import world  # noqa: E402
 
 
 class Rows(world.Case):
-    def send(self, data):
-        answer, closed = self.server.raw(data, timeout=3)
+    def send(self, data, timeout=3):
+        answer, closed = self.server.raw(data, timeout)
         found, rest = world.parse_answers(answer)
         return found, rest, closed
 
     def judge(self, row, data):
-        found, rest, closed = self.send(data)
+        found, rest, closed = self.send(data, 20 if "+" in row.expected else 3)
         self.assertEqual(rest, b"", "bytes behind the answer")
         self.assertEqual(len(found), 1, found)
         status = found[0].status
@@ -43,7 +43,7 @@ class Rows(world.Case):
 
     def refused(self, data, statuses=(400,)):
         """One refusal and the end. (libmicrohttpd writes the head of some of its own refusals twice; no second status is a 2xx.)"""
-        answer, closed = self.server.raw(data, timeout=3)
+        answer, closed = self.server.raw(data, timeout=20)
         heads = re.findall(rb"^HTTP/1\.1 (\d{3}) .*$", answer, re.M)
         self.assertTrue(heads, answer)
         self.assertEqual(len(set(heads)), 1, answer)

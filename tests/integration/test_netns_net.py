@@ -45,10 +45,10 @@ class Net(world.Case):
         self.assert_error(result, "timeout", "connect", sent=False, retryable=True)
 
     def test_02_retries_of_a_black_hole_share_the_clock(self):
-        result = self.one(url="http://127.0.0.1:%d/" % HOLE, timeout_ms=2500, method="POST", retry={"max_attempts": 10, "backoff_ms": 1})
+        result = self.one(url="http://127.0.0.1:%d/" % HOLE, timeout_ms=4500, method="POST", retry={"max_attempts": 10, "backoff_ms": 1})
         self.assertIn(result["error"]["code"], ("connect_failed", "timeout"))
         self.assertFalse(result["error"]["sent"])
-        self.assertIn(result["attempts"], (2, 3))
+        self.assertIn(result["attempts"], (2, 3, 4, 5))
 
     def test_03_a_reset_on_connect_fails_at_once(self):
         result = self.one(url="http://127.0.0.1:%d/" % REFUSED, method="POST")

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# ctest: cost=30
 """Which targets may be called: hostile.tsv through the real server, where nothing can leave and every packet is counted.
 
 Runs in a network namespace without a link. Public and denied addresses alike stand on its loopback with a listener behind
@@ -8,6 +9,7 @@ import ipaddress
 import os
 import signal
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
 import hostile  # noqa: E402
@@ -197,6 +199,7 @@ class Rows(Targets):
             with self.subTest(row=row.text):
                 if "operator endpoint" in row.text:
                     operator += 1
+                    self.endpoint_header(*row.text.partition(" (")[0].split(": "))
                     continue
                 name, _, value = row.value.partition(": ") if ": " in row.value else row.value.partition(":")
                 self.fault.reset()
@@ -210,10 +213,19 @@ class Rows(Targets):
                     self.assertEqual([v.encode("latin-1") for v in sent], [value.encode()])
         self.assertEqual(operator, 2)
 
-    def test_the_two_rows_about_endpoints_wait_for_endpoints(self):
-        # nothing serves named endpoints yet: a configuration with one must not start, so that no row is passed by silence
-        path = world.write_config(self.folder, {"endpoints": {"a": {"url": "http://example.com/"}}}, "endpoints.yaml")
-        self.assertEqual(world.run_tool("check", "--config", path)[0], 2)
+    def endpoint_header(self, name, value):
+        """An item names a header that its endpoint's configuration sets: nothing is sent."""
+        server = self.start({"endpoints": {"call": {"url": "http://example.com/echo", "headers": {name: "the operator's"},
+                                                    "request": "{headers: .item}"}}})
+        for item in ({name: value}, {name.lower(): value}, {name.upper(): [value]}, {name: None}):
+            self.fault.reset()
+            answer = server.post({"items": [item]}, "/v1/batch/call")
+            self.assert_error(answer.json()["results"][0], "transform_failed", "request", sent=False, retryable=False)
+            self.assertEqual(self.fault.hits(), 0)
+        self.fault.reset()
+        self.assertTrue(server.post({"items": [{"X-Other": value}]}, "/v1/batch/call").json()["results"][0]["success"])
+        self.assertEqual(world.headers_of(self.fault.asked("/echo")[0], name), ["the operator's"])
+        server.stop()
 
     def test_methods(self):
         rows = hostile.rows("method")
@@ -304,7 +316,7 @@ class Names(Targets):
         self.assert_error(result, "timeout", "connect", sent=False, retryable=True)
         self.assertIsNone(result["status"])
         self.assert_nothing_of_the_wire(result, "http://silent.test/")
-        result = self.one(timing, server, url="http://example.com/redirect?to=http://silent.test/x", timeout_ms=300, max_redirects=1)
+        result = self.one(timing, server, url="http://example.com/redirect?to=http://silent.test/x", timeout_ms=2500, max_redirects=1)
         self.assert_error(result, "timeout", "connect", sent=True, status=302)
         self.assert_nothing_of_the_wire(result, "http://silent.test/x")
 
@@ -322,10 +334,12 @@ class Names(Targets):
 
     def test_a_second_attempt_without_a_name_shows_nothing_of_the_first(self):
         """Between the two, so many other names are asked for that the first one is forgotten."""
-        wait = 6 if not world.sanitized() else 40
         server = self.start({"pool": {"threads": 1, "max_in_flight": 600}, "upstreams": [{"match": "goes.test", "connect_timeout": "1s"}]})
+        began = time.monotonic()
+        self.raw_results(server, [{"url": "http://m%d.none.test/" % n} for n in range(420)])
+        wait = 5 + 13 * (time.monotonic() - began)  # for ten times as many
         url = "http://goes.test/503ra?fail=1&ra=%d&key=goes" % wait
-        run = world.in_thread(self.one, {"include_timing": True}, server, url=url, timeout_ms=120000, retry={"max_attempts": 2})
+        run = world.in_thread(self.one, {"include_timing": True}, server, url=url, timeout_ms=300000, retry={"max_attempts": 2})
         world.wait_for("the first attempt", lambda: self.fault.hits("/503ra") == 1)
         others = [{"url": "http://n%d.none.test/" % n} for n in range(4200)]
         for result in self.raw_results(server, others):

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # ctest: timeout=900
+# ctest: cost=40
 """Operations: health, metrics, version, drain, reload, check, exit codes, logs without secrets, traces, PID 1."""
 import json
 import os
@@ -94,12 +95,13 @@ class Metrics(world.Case):
 
     def test_gauges_while_calls_run(self):
         server = self.start({"upstreams": [{"match": "127.0.0.1:%d" % self.fault.ports["http"]}]})
-        run = world.in_thread(self.batch, [{"url": self.fault.url("/sleep", ms=1500)} for _ in range(5)], {"concurrency": 2}, server)
-        world.wait_for("two in flight", lambda: self.fault.stats()["active"].get("/sleep") == 2)
+        run = world.in_thread(self.batch, [{"url": self.fault.url("/gate", key="gauges")} for _ in range(5)], {"concurrency": 2}, server)
+        world.wait_for("two in flight", lambda: self.fault.stats()["active"].get("/gate") == 2)
         metrics = server.metrics()
         self.assertEqual(metrics.total("batchgate_in_flight"), 2)
         self.assertEqual(metrics.total("batchgate_queued"), 3)
         self.assertEqual(metrics.of("batchgate_upstream_in_flight", upstream="127.0.0.1:%d" % self.fault.ports["http"]), 2)
+        self.fault.open("gauges")
         run.result()
 
     def test_labels_are_bounded(self):
@@ -248,8 +250,9 @@ class Drain(world.Case):
 
     def test_while_draining_everything_but_health_answers_503_and_closes(self):
         server = self.start()
-        run = world.in_thread(server.post, self.body(2, ms=4000))
-        world.wait_for("the calls at the upstream", lambda: self.fault.hits("/sleep") == 2)
+        body = {"items": [{"url": self.fault.url("/gate", key="drain")} for _ in range(2)], "options": {"concurrency": 2}}
+        run = world.in_thread(server.post, body)
+        world.wait_for("the calls at the upstream", lambda: self.fault.hits("/gate") == 2)
         kept = server.connect()
         self.addCleanup(kept.close)
         kept.sendall(world.frame("GET", "/healthz"))
@@ -264,11 +267,12 @@ class Drain(world.Case):
         kept.sendall(world.frame("POST", "/v1/batch", b'{"items":[]}', [("Content-Type", "application/json")]))
         answer = world.read_answer(kept)
         self.assertEqual((answer.status, answer.header("connection", "").lower()), (503, "close"))
+        self.fault.open("drain")
         self.assertEqual(run.result().json()["summary"]["succeeded"], 2)
         server.ended(0)
 
     def test_during_drain_delay_only_readyz_changes(self):
-        server = self.start({"server": {"drain_delay": "3s"}})
+        server = self.start({"server": {"drain_delay": "6s"}})
         server.signal(signal.SIGTERM)
         world.wait_for("readyz to say 503", lambda: server.get("/readyz").status == 503)
         answer = server.post({"items": [{"url": self.fault.url("/ok")}]})

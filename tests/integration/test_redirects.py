@@ -149,7 +149,7 @@ class Redirects(world.Case):
         self.assertGreaterEqual(timing["first_byte_ms"], 290, "of the last one called")
 
     def test_a_hop_to_another_origin_is_one(self):
-        result = self.one({"rate_limit": "1/min"}, url=self.fault.url("/redirect", to=self.other.url("/ok")), max_redirects=1, timeout_ms=700)
+        result = self.one({"rate_limit": "1/min"}, url=self.fault.url("/redirect", to=self.other.url("/ok")), max_redirects=1, timeout_ms=2500)
         self.assert_error(result, "timeout", "retry_wait", sent=True, retryable=True, status=302)
         self.assertIsNone(result["body"])
         self.assertEqual(self.other.hits("/ok"), 0)
@@ -163,7 +163,7 @@ class Redirects(world.Case):
         self.assertGreater(self.fault.stats()["peak"]["/redirect"], 0)
 
     def test_all_hops_share_the_items_clock(self):
-        result = self.follow("/stall", timeout_ms=600)
+        result = self.follow("/stall", timeout_ms=2500)
         self.assert_error(result, "timeout", "response", sent=True)
 
 

@@ -2,6 +2,7 @@
 """batchgate run, killed with SIGKILL at random moments and resumed: in the end each item has exactly one result, and a call
 that may not be repeated was made at most once unless its result says that nobody knows."""
 # ctest: timeout=900
+# ctest: cost=20
 import collections
 import json
 import os
@@ -178,9 +179,11 @@ class Crash(unittest.TestCase):
         seed = random.randrange(1 << 32)
         chance = random.Random(seed)
         print("seed %d" % seed, file=sys.stderr)
-        while kills < 20:  # each lets some 300 of the items through, however fast the machine is
-            self.assertTrue(self.kill_when_grown(chance.randrange(100000), chance.uniform(0.0, 0.005)), "it was done too early")
+        while kills < 20:  # each lets some 300 of the items through, however fast the machine is, unless it hiccups
+            if not self.kill_when_grown(chance.randrange(100000), chance.uniform(0.0, 0.005)):
+                break
             kills += 1
+        self.assertGreater(kills, 4, "it was done too early")
         code, err = self.finish()
         self.assertEqual(code, 1, err)  # the 503s
         unknown = self.check(count)
@@ -191,8 +194,9 @@ class Crash(unittest.TestCase):
     def test_retry_failed_is_as_safe_and_makes_the_unknown_calls_again(self):
         count = 900
         self.write_items(count)
-        while self.kill_after(0.15 if not world.sanitized() else 0.8):
-            pass
+        seconds = 0.15 if not world.sanitized() else 0.8
+        while self.kill_after(seconds):
+            seconds *= 1.2  # however slow the machine is, it comes to its end
         before = {r["index"] for r in self.results() if (r["error"] or {}).get("code") == "cancelled"}
         failed = {r["index"] for r in self.results() if not r["success"]}
         received = dict(self.upstream.received)

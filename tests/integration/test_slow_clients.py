@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-# ctest: serial
 # ctest: timeout=900
+# ctest: cost=40
 """Clients that are slow on purpose: each has an absolute deadline, and a good client never waits for them."""
 import os
 import re
@@ -49,7 +49,7 @@ class Slow(world.Case):
             answer = self.server.post({"items": [{"url": self.fault.url("/ok")}]})
             self.assertEqual((answer.status, answer.json()["summary"]["succeeded"]), (200, 1))
             took.append(time.monotonic() - started)
-            time.sleep(0.05)
+            time.sleep(0.02)
 
     def beside_a_good_client(self, act):
         stop, took = threading.Event(), []
@@ -59,8 +59,9 @@ class Slow(world.Case):
         finally:
             stop.set()
         run.result()
-        self.assertGreater(len(took), 3)
-        self.assertLess(max(took), 5.0 if world.sanitized() else 2.0)
+        self.assertGreater(len(took), 8)
+        slowest = sorted(took)[-3]  # two of them may fall into hiccups of the machine
+        self.assertLess(slowest, 5.0 if world.sanitized() else 1.5, "it waits for the slow ones")
 
     def test_slow_headers_are_cut_at_their_deadline(self):
         def act():
@@ -94,11 +95,12 @@ class Slow(world.Case):
         self.assertTrue(closed)
 
     def test_an_idle_connection_is_good_until_then(self):
-        sock = self.open()
-        for _ in range(4):
-            sock.sendall(world.frame("GET", "/healthz"))
-            self.assertEqual(world.read_answer(sock).status, 200)
-            time.sleep(0.7)
+        server = self.start({"server": {"idle_timeout": "5s"}})
+        with server.connect() as sock:
+            for _ in range(4):
+                sock.sendall(world.frame("GET", "/healthz"))
+                self.assertEqual(world.read_answer(sock).status, 200)
+                time.sleep(1.8)
 
     def test_a_reader_that_stops_reading_is_dropped(self):
         sock = socket.socket()
@@ -120,8 +122,8 @@ class Slow(world.Case):
     def test_a_slow_upload_that_makes_its_deadline_is_served(self):
         body = b'{"items":[{"url":"%s"}]}' % self.fault.url("/ok").encode()
         sock = self.open(HEAD + b"Content-Length: %d\r\n\r\n" % len(body))
-        for i in range(0, len(body), 10):
-            sock.sendall(body[i:i + 10])
+        for i in range(0, len(body), 20):
+            sock.sendall(body[i:i + 20])
             time.sleep(0.1)
         self.assertEqual(world.read_answer(sock).status, 200)
 
@@ -166,14 +168,15 @@ class ManyConnections(world.Case):
     config = {"server": {"max_connections": 64, "header_timeout": "2s"}}
 
     def test_past_max_connections_the_server_recovers(self):
-        socks = [self.server.connect() for _ in range(200)]
+        server = self.start({"server": {"max_connections": 64, "header_timeout": "10s"}})
+        socks = [server.connect() for _ in range(200)]
         for sock in socks:
             self.addCleanup(sock.close)
-        world.wait_for("all of them to be seen", lambda: self.server.get("/version").status == 503)
-        self.assertEqual(self.server.get("/healthz").status, 200)
-        self.assert_problem(self.server.post({"items": []}), 503, "queue_full")
-        world.wait_for("a good client to be served", lambda: self.server.get("/version").status == 200)
-        self.assertEqual(self.server.post({"items": []}).status, 200)
+        world.wait_for("all of them to be seen", lambda: server.get("/version").status == 503)
+        self.assertEqual(server.get("/healthz").status, 200)
+        self.assert_problem(server.post({"items": []}), 503, "queue_full")
+        world.wait_for("a good client to be served", lambda: server.get("/version").status == 200)
+        self.assertEqual(server.post({"items": []}).status, 200)
 
     def test_more_connections_than_were_reckoned_with_are_not_taken(self):
         limit = 2 * (64 + 64)  # two threads, each with max_connections and what is turned away
@@ -181,12 +184,17 @@ class ManyConnections(world.Case):
         socks = [self.server.connect() for _ in range(2 * limit)]
         for sock in socks:
             self.addCleanup(sock.close)
-        peak, end = 0, time.monotonic() + 1
+        peaks = []
+
+        def look():
+            peaks.append(self.server.open_files() - before)
+            return max(peaks) > 64
+        world.wait_for("more than are served at once", look, pause=0.01)
+        end = time.monotonic() + 1
         while time.monotonic() < end:
-            peak = max(peak, self.server.open_files() - before)
+            look()
             time.sleep(0.01)
-        self.assertLessEqual(peak, limit)
-        self.assertGreater(peak, 64)
+        self.assertLessEqual(max(peaks), limit)
 
 
 if __name__ == "__main__":

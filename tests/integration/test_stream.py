@@ -1,12 +1,10 @@
 #!/usr/bin/python3
-# ctest: serial
+# ctest: cost=20
 """A batch as NDJSON: each result a line as it completes, the summary last; and which answer `Accept` asks for."""
 import json
 import os
-import statistics
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
 import streams  # noqa: E402
@@ -175,7 +173,7 @@ class Order(streams.Case):
     def test_input_order_of_a_batch_that_is_cut_short(self):
         items = self.gates(1) + [{"url": self.fault.url("/ok")}] * 5 + self.gates(20, "h")
         items = [{**item, "id": n} for n, item in enumerate(items)]
-        values = self.stream(items, {"order": "input", "batch_timeout_ms": 500, "concurrency": 3}).values()
+        values = self.stream(items, {"order": "input", "batch_timeout_ms": 3000, "concurrency": 3}).values()
         self.assertEqual([v["index"] for v in values[:-1]], list(range(26)))
         self.assertEqual(streams.check_values(values, 26)["summary"]["by_code"], {"timeout": 21})
 
@@ -256,7 +254,7 @@ class Connections(streams.Case):
     def test_a_half_close_right_behind_the_request(self):
         for accept in (streams.NDJSON, streams.SSE, streams.TEXT):
             wire = self.wire()
-            wire.send(streams.frame({"items": [{"url": self.fault.url("/sleep", ms=300)} for _ in range(15)], "options": {"concurrency": 2}}, accept))
+            wire.send(streams.frame({"items": [{"url": self.fault.url("/sleep", ms=3000)} for _ in range(15)], "options": {"concurrency": 2}}, accept))
             wire.half_close()
             stream = wire.stream()
             if accept == streams.NDJSON:
@@ -318,7 +316,7 @@ class Many(streams.Case):
         self.idle()
 
     def test_httpbins_answers_come_fast_ones_first(self):
-        items = [{"id": "slow", "url": self.httpbin.url("/delay/1")}, {"id": "busy", "url": self.httpbin.url("/status/503")},
+        items = [{"id": "slow", "url": self.httpbin.url("/delay/3")}, {"id": "busy", "url": self.httpbin.url("/status/503")},
                  {"id": "text", "url": self.httpbin.url("/html")}, {"id": "gzip", "url": self.httpbin.url("/gzip")}]
         values = self.stream(items).values()
         self.assertEqual(values[-2]["id"], "slow")
@@ -326,60 +324,6 @@ class Many(streams.Case):
         self.assert_error(results["busy"], "upstream_status", status=503)
         self.assertTrue(results["gzip"]["body"]["gzipped"])
         self.assertIn("Herman Melville", results["text"]["body"])
-
-
-class Latency(streams.Case):
-    ROUNDS = 60
-
-    def direct(self, key):
-        """How long the same answer takes to get here without the server between."""
-        with world.socket.create_connection(("127.0.0.1", self.fault.ports["http"])) as sock:
-            sock.sendall(b"GET /gate?key=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % key.encode())
-            world.wait_for("the call", lambda: self.fault.stats()["active"].get("/gate"))
-            self.fault.open(key)
-            data = sock.recv(65536)
-            arrived = time.monotonic()
-            return arrived - json.loads(data.partition(b"\r\n\r\n")[2])["sent_at"]
-
-    def test_a_result_reaches_the_client_within_5_ms_of_its_completion(self):
-        direct = [self.direct("direct%d" % n) for n in range(self.ROUNDS)]
-        for accept in (streams.NDJSON, streams.SSE, streams.TEXT):
-            with self.subTest(accept=accept):
-                first, all_of_them = [], []
-                for _ in range(3):
-                    self.fault.reset()
-                    stream = self.stream(self.gates(self.ROUNDS // 3), accept=accept)
-                    world.wait_for("all calls", lambda: self.fault.stats()["active"].get("/gate") == self.ROUNDS // 3)
-                    for n in range(self.ROUNDS // 3):
-                        took = self.took(stream, accept, n)
-                        all_of_them.append(took)
-                        first += [took] if n == 0 else []
-                    stream.rest()
-                extra = statistics.median(all_of_them) - statistics.median(direct)
-                bound = 0.005 if not world.sanitized() else 0.050
-                self.assertLess(extra, bound, (sorted(all_of_them), sorted(direct)))
-                self.assertLess(statistics.median(first) - statistics.median(direct), bound, first)
-
-    def took(self, stream, accept, n):
-        """Opens the gate; the time from its answer's sending to the arrival of its result."""
-        self.fault.open("g%d" % n)
-        sent_at = None
-        if accept == streams.TEXT:
-            while b"[OK] %d " % n not in stream.waiting:
-                stream.waiting += stream.part()
-            stream.waiting = b""
-            return stream.arrived - self.sent_at(n)
-        while sent_at is None:
-            if accept == streams.NDJSON:
-                value = stream.value()
-            else:
-                event = stream.event()
-                value = json.loads(event["data"]) if event.get("event") == "result" else {}
-            sent_at = value["body"]["sent_at"] if value.get("index") == n else None
-        return stream.arrived - sent_at
-
-    def sent_at(self, n):
-        return self.fault.ask("/_sent?key=g%d" % n)["at"]
 
 
 class Accept(streams.Case):

@@ -114,10 +114,12 @@ class Text(streams.Case):
                 self.assertEqual([m[1] for m in map(OK.fullmatch, shown) if m], ["2", "0", "3", "1"])
 
     def test_the_seconds_are_those_of_the_item(self):
-        text = self.run_curl([{"id": "s", "url": self.fault.url("/sleep", ms=260)}])
-        took = float(OK.search(text)[2])
-        self.assertGreaterEqual(took, 0.26)
-        self.assertLess(took, 0.26 + (5 if world.sanitized() else 1))
+        def measure():
+            text = self.run_curl([{"id": "s", "url": self.fault.url("/sleep", ms=260)}])
+            took = float(OK.search(text)[2])
+            self.assertGreaterEqual(took, 0.26)
+            self.assertLess(took, 0.26 + (5 if world.sanitized() else 1))
+        world.again(measure)
 
     def test_up_to_twenty_items_have_a_line_each_and_more_have_not(self):
         for count in (1, 20, 21, 300):
@@ -160,7 +162,9 @@ class Text(streams.Case):
         curl = streams.Curl(self.server.port, {"items": self.gates(25)}, terminal=True)
         self.addCleanup(curl.child.kill)
         world.wait_for("three seconds on the bar", lambda: drawn(curl.text()) and drawn(curl.text())[-1]["elapsed"] >= "00:03")
-        self.assertLess(len(drawn(curl.text())), 40)
+        bars = drawn(curl.text())
+        minutes, seconds = bars[-1]["elapsed"].split(":")
+        self.assertLess(len(bars), 10 * (60 * int(minutes) + int(seconds) + 1))
         for n in range(25):
             self.fault.open("g%d" % n)
         self.check_bars(curl.end(), 25, 0)

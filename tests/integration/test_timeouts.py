@@ -10,13 +10,13 @@ import world  # noqa: E402
 
 class Clocks(world.Case):
     def test_the_items_clock_starts_when_it_leaves_the_queue(self):
-        items = [{"url": self.fault.url("/sleep", ms=400), "timeout_ms": 5000} for _ in range(6)]
+        items = [{"url": self.fault.url("/sleep", ms=900), "timeout_ms": 4500} for _ in range(6)]
         started = time.monotonic()
-        results = self.batch([{**i, "timeout_ms": 2000} for i in items], {"concurrency": 1})["results"]
+        results = self.batch(items, {"concurrency": 1})["results"]
         self.assertTrue(all(r["success"] for r in results), "queue time must not count")
-        self.assertGreater(time.monotonic() - started, 2.3)
+        self.assertGreater(time.monotonic() - started, 5.3)
         for result in results:
-            self.assertGreaterEqual(result["duration_ms"], 380)
+            self.assertGreaterEqual(result["duration_ms"], 880)
 
     def test_the_items_clock(self):
         started = time.monotonic()
@@ -36,9 +36,9 @@ class Clocks(world.Case):
     def test_the_batchs_clock_ends_what_runs_and_what_waits_and_the_answer_is_complete(self):
         items = [{"url": self.fault.url("/ok")}] + [{"url": self.fault.url("/stall"), "timeout_ms": 60000} for _ in range(10)]
         started = time.monotonic()
-        document = self.batch(items, {"concurrency": 2, "batch_timeout_ms": 800})
+        document = self.batch(items, {"concurrency": 2, "batch_timeout_ms": 3000})
         self.assertLess(time.monotonic() - started, 30)
-        self.assertGreaterEqual(document["summary"]["duration_ms"], 750)
+        self.assertGreaterEqual(document["summary"]["duration_ms"], 2950)
         self.assertTrue(document["results"][0]["success"])
         reasons = [r["error"]["reason"] for r in document["results"][1:]]
         self.assertEqual(document["summary"]["by_code"], {"timeout": 10})
@@ -56,7 +56,7 @@ class Clocks(world.Case):
         self.assert_error(result, "timeout", "response", sent=True)
 
     def test_the_batchs_clock_during_a_retry_wait(self):
-        result = self.one({"batch_timeout_ms": 1000}, url=self.fault.url("/503ra", ra="30", fail=9, key="bc"), timeout_ms=60000,
+        result = self.one({"batch_timeout_ms": 3000}, url=self.fault.url("/503ra", ra="30", fail=9, key="bc"), timeout_ms=60000,
                           retry={"max_attempts": 3})
         self.assertFalse(result["success"])
         self.assertEqual((result["status"], result["attempts"]), (503, 1))
@@ -65,7 +65,7 @@ class Clocks(world.Case):
 
     def test_an_item_parked_on_the_rate_limit_ends_rate_limited(self):
         items = [{"url": self.fault.url("/ok")} for _ in range(5)]
-        results = self.batch(items, {"rate_limit": "1/min", "batch_timeout_ms": 700})["results"]
+        results = self.batch(items, {"rate_limit": "1/min", "batch_timeout_ms": 3000})["results"]
         self.assertGreaterEqual(sum(r["success"] for r in results), 1)
         for result in results:
             if not result["success"]:
@@ -81,8 +81,8 @@ class Clocks(world.Case):
         self.assertEqual((result["timing"]["url"], result["timing"]["attempts"], result["duration_ms"]), (None, [], 0))
 
     def test_connect_timeout_belongs_to_the_connection_alone(self):
-        server = self.start({"upstreams": [{"match": "*", "connect_timeout": "300ms"}]})
-        result = self.one(server=server, url=self.fault.url("/sleep", ms=900))
+        server = self.start({"upstreams": [{"match": "*", "connect_timeout": "3s"}]})
+        result = self.one(server=server, url=self.fault.url("/sleep", ms=4000))
         self.assertTrue(result["success"], "it must not cut an answer that takes longer")
 
     def test_a_hundred_clocks_at_once(self):

@@ -50,6 +50,8 @@ export function* operations() {
         for (const [method, operation] of Object.entries(methods))
             if (METHODS.includes(method)) yield {route, method, operation};
 }
+// Those of named endpoints have a test file of their own, the others theirs.
+export const isNamed = ({operation}) => operation.tags.includes('endpoints');
 
 export const seen = new Set(); // "postBatch 200": the documented responses that really came
 
@@ -115,12 +117,53 @@ export function raw(server, text) {
     });
 }
 
-export async function postBatch(server, batch, headers = {}) {
+async function post(server, route, target, batch, headers) {
     const body = typeof batch === 'string' ? batch : JSON.stringify(batch);
-    const answer = await request(server, 'POST', '/v1/batch', {
+    const answer = await request(server, 'POST', target, {
         headers: {'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body), ...headers}, body});
-    return {...answer, value: assertDocumented('POST', '/v1/batch', answer)};
+    return {...answer, value: assertDocumented('POST', route, answer)};
 }
+
+export const postBatch = (server, batch, headers = {}) => post(server, '/v1/batch', '/v1/batch', batch, headers);
+export const postNamed = (server, name, batch, headers = {}) =>
+    post(server, '/v1/batch/{name}', `/v1/batch/${name}`, batch, headers);
+
+// A problem of this status and code, as the document has problems.
+export function assertProblem(answer, status, code) {
+    const value = answer.value ?? JSON.parse(answer.body);
+    assertValid(schema('Problem'), value);
+    assert.deepEqual([answer.status, value.status, value.code], [status, status, code], JSON.stringify(value));
+    return value;
+}
+
+// Does the path know exactly the documented methods?
+export async function assertMethods(server, route, target) {
+    const methods = Object.keys(openapi.paths[route]).filter((method) => METHODS.includes(method));
+    const known = methods.map((method) => method.toUpperCase());
+    if (known.includes('GET')) known.push('HEAD');
+    known.push('OPTIONS');
+    const options = await request(server, 'OPTIONS', target);
+    assert.equal(options.status, 204, route);
+    assert.deepEqual(options.headers.allow.split(/, */).sort(), known.sort(), route);
+    const other = await request(server, 'DELETE', target);
+    assertProblem(other, 405, 'method_not_allowed');
+    assert.deepEqual(other.headers.allow.split(/, */).sort(), known);
+    assertDocumented(methods[0], route, other);
+}
+
+// A GET as documented, and HEAD the same without a body.
+export async function assertGet(server, route, target) {
+    const answer = await request(server, 'GET', target);
+    assert.equal(answer.status, 200, target);
+    const value = assertDocumented('GET', route, answer);
+    const head = await request(server, 'HEAD', target);
+    assert.deepEqual([head.status, head.body, head.headers['content-type']], [200, '', answer.headers['content-type']]);
+    return value;
+}
+
+export const linesOf = (ndjson) => ndjson.trimEnd().split('\n').map((line) => JSON.parse(line));
+export const eventsOf = (sse) => sse.split('\n\n').slice(0, -1).map((event) =>
+    Object.fromEntries(event.split('\n').map((line) => [line.split(':', 1)[0], line.slice(line.indexOf(':') + 2)])));
 
 export function makeKey() {
     const key = randomBytes(24).toString('base64url');
@@ -145,6 +188,9 @@ const upstreamRoutes = {
     '/garbage': (answer) => answer.socket.end('this is not HTTP\r\n\r\n'),
     '/cut': (answer) => answer.socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort'),
     '/never': () => undefined,
+    '/refused': (answer) => answer.writeHead(422, {'Content-Type': 'application/json'}).end('{"why": "not this one"}'),
+    '/longrefused': (answer) => answer.writeHead(422).end('x' + '\u00fc'.repeat(3000)),
+    '/binrefused': (answer) => answer.writeHead(422).end(Buffer.alloc(5000, 0xff)),
 };
 
 // A peer on loopback: known paths as above, all others 200 with what was asked.

@@ -480,7 +480,7 @@ START_TEST(a_hostile_program_fails_in_time_and_the_next_ones_succeed)
 	for (size_t i = 1; i < 4; i++)
 		ask_item(&kit, &good[i], small, "1", 60 * KIT_SECOND);
 	kit_run(&kit, 2);
-	ck_assert_uint_lt(clock_us() - begun_us, limit_us + 2 * KIT_SECOND);
+	ck_assert_uint_lt(clock_us() - begun_us, limit_us + 10 * KIT_SECOND);
 	kit_run(&kit, 5);
 	got = read_answer(&bad);
 	ck_assert_msg(!got.ok, "%.*s", (int)got.text.len, got.text.ptr);
@@ -504,12 +504,32 @@ START_TEST(a_program_that_takes_all_memory_is_told_so)
 	struct template *template, *small;
 
 	kit_open(&kit, template_jq_serve, 1);
-	template = told(&kit, "[range(1e10)]");
+	template = told(&kit, "reduce range(40) as $i (\"0123456789abcdef\"; . + .)");
 	small = told(&kit, ".item");
 	ask_item(&kit, &bad, template, "1", 60 * KIT_SECOND);
 	ask_item(&kit, &good, small, "1", 60 * KIT_SECOND);
 	kit_run(&kit, 2);
 	expect(&bad, false, "the template needs more memory than a helper process has");
+	expect(&good, true, "1");
+	template_unref(template);
+	template_unref(small);
+	kit_close(&kit);
+}
+END_TEST
+
+START_TEST(a_program_that_computes_for_seconds_is_told_so)
+{
+	struct helper_kit kit;
+	struct kit_answer bad, good;
+	struct template *template, *small;
+
+	kit_open(&kit, template_jq_serve, 1);
+	template = told(&kit, "last(range(1e12))");
+	small = told(&kit, ".item");
+	ask_item(&kit, &bad, template, "1", 120 * KIT_SECOND);
+	ask_item(&kit, &good, small, "1", 120 * KIT_SECOND);
+	kit_run(&kit, 2);
+	expect(&bad, false, "the template takes more than a second of CPU time");
 	expect(&good, true, "1");
 	template_unref(template);
 	template_unref(small);
@@ -834,6 +854,7 @@ int main(void)
 		sizeof hostile / sizeof *hostile);
 	if (!SANITIZED) /* its shadow memory allows no such limit */
 		tcase_add_test(tcase, a_program_that_takes_all_memory_is_told_so);
+	tcase_add_test(tcase, a_program_that_computes_for_seconds_is_told_so);
 	tcase_add_test(tcase, a_template_that_was_dropped_is_no_more_and_others_are_untouched);
 	tcase_add_test(tcase, a_thousand_evaluations_get_one_right_answer_each_whoever_is_killed);
 	tcase_add_test(tcase, a_helper_has_one_descriptor_and_nothing_of_the_environment);

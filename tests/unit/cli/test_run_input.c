@@ -80,8 +80,8 @@ START_TEST(a_first_line_is_told_apart_by_its_members)
 		{"{} {}", RUN_INPUT_DOCUMENT}, {"nonsense", RUN_INPUT_DOCUMENT}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		ck_assert_msg(run_input_classify(span_of(rows[i].line), 60) == rows[i].kind, "%s",
-			rows[i].line);
+		ck_assert_msg(run_input_classify(span_of(rows[i].line), false, 60) == rows[i].kind,
+			"%s", rows[i].line);
 }
 END_TEST
 

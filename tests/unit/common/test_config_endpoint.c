@@ -13,8 +13,8 @@ static char base[] = "BASE=http://10.0.0.1:9000/base", key[] = "KEY=s3cr3t-key-0
 	    pin[] = "PIN=1234", word[] = "WORD=a b\"c\\d$e", number[] = "NUMBER=7",
 	    empty[] = "EMPTY=", bad[] = "BAD=\xff",
 	    gemini[] = "GEMINI=https://h/v1?key=0123456789&pin=77",
-	    spaced[] = "SPACED=  padded-secret  ";
-static char *env[] = {base, key, pin, word, number, empty, bad, gemini, spaced, NULL};
+	    hook[] = "HOOK=http://h/services/T0/B0", spaced[] = "SPACED=  padded-secret  ";
+static char *env[] = {base, key, pin, word, number, empty, bad, gemini, spaced, hook, NULL};
 
 static struct config *parse_good(const char *text)
 {
@@ -181,6 +181,8 @@ static const struct {
 	{"url: 'http://a/?k=${KEY}&l=${KEY}'", "\ns3cr3t-key-0123"},
 	{"url: 'http://a/?k=${PIN}'", ""},
 	{"url: '${GEMINI}&x=1'", "\n0123456789"},
+	{"url: '${HOOK}/x'", "\nservices/T0/B0"},
+	{"url: '${HOOK}?${HOOK}'", "\nhttp://h/services/T0/B0\nservices/T0/B0"},
 	{"url: 'http://a/${NO:-something-long}'", ""},
 	{"url: 'http://a/${EMPTY:-something-long}'", ""},
 	{"url: 'http://a/${KEY:-something-long}'", "\ns3cr3t-key-0123"},
@@ -292,6 +294,9 @@ static const struct {
 		"x.url: \"http://a/#b\" has a fragment (#), which is never sent"},
 	{"x: {url: 'http://a/${KEY} '}", "x.url: \"http://a/${KEY} \" has a blank, or something "
 					 "that must be percent-encoded"},
+	{"x: {url: '${PIN}://${PIN}?a=${PIN}&b=${PIN}'}",
+		"x.url: \"${PIN}://${PIN}?a=${PIN}&b=${PIN}\" is no http or https URL, such as "
+		"https://api.example.com/v1/chat"},
 	{"x: {url: '${NOPE}'}",
 		"x.url: the environment has no NOPE; set it, or write ${NOPE:-default}"},
 	{"x: {url: [a]}", "x.url: must be a single value, not a list"},
@@ -465,7 +470,7 @@ START_TEST(what_is_printed_can_be_read_again_and_has_no_secret)
 			      "  rewrite:\n"
 			      "    description: \"Rewrite\"\n"
 			      "    method: \"PUT\"\n"
-			      "    url: \"http://10.0.0.1:9000/base/v1/chat?key=***\"\n"
+			      "    url: \"http://10.0.0.1:9000/***/v1/chat?key=***\"\n"
 			      "    headers:\n"
 			      "      Authorization: \"***\"\n"
 			      "      X-Plain: \"***\"\n"

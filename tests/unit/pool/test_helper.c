@@ -98,7 +98,7 @@ static void ask(struct helper_kit *kit, struct kit_answer *answer, const char *t
 {
 	kit_answer_init(answer, kit);
 	ck_assert_int_eq(kit_try_ask(kit, answer, mem_copy(text, strlen(text)), strlen(text),
-				 5 * KIT_SECOND, CLOCK_NEVER),
+				 30 * KIT_SECOND, CLOCK_NEVER),
 		ERR_OK);
 }
 
@@ -185,7 +185,7 @@ START_TEST(a_process_that_hangs_is_killed_at_its_limit_and_what_is_behind_it_goe
 	expect(&hang, HELPER_LATE, "");
 	expect(&behind, HELPER_OK, "here");
 	ck_assert_uint_ge(took_us, KIT_SECOND / 5);
-	ck_assert_uint_lt(took_us, 3 * KIT_SECOND);
+	ck_assert_uint_lt(took_us, 10 * KIT_SECOND);
 	kit_close(&kit);
 }
 END_TEST
@@ -231,7 +231,7 @@ START_TEST(past_its_deadline_a_question_is_late_wherever_it_is_and_its_process_l
 	kit_answer_init(&behind, &kit);
 	soon_us = clock_us() + KIT_SECOND / 10;
 	ck_assert_int_eq(
-		kit_try_ask(&kit, &hang, mem_copy("h", 1), 1, KIT_SECOND / 2, soon_us), ERR_OK);
+		kit_try_ask(&kit, &hang, mem_copy("h", 1), 1, 3 * KIT_SECOND, soon_us), ERR_OK);
 	ck_assert_int_eq(
 		kit_try_ask(&kit, &behind, mem_copy("ex", 2), 2, KIT_SECOND, soon_us), ERR_OK);
 	for (size_t i = 0; i < HELPER_WINDOW; i++) {
@@ -436,7 +436,7 @@ START_TEST(where_no_process_can_live_questions_are_refused_and_starts_get_rarer)
 	expect(&answer, HELPER_UNAVAILABLE, "");
 	started = helper_counts(kit.set).started;
 	ck_assert_uint_ge(started, 6);
-	while (clock_us() < begun_us + 2 * KIT_SECOND)
+	while (clock_us() < begun_us + 2 * KIT_SECOND || helper_counts(kit.set).started == started)
 		kit_turn(&kit, KIT_SECOND);
 	ck_assert_uint_le(helper_counts(kit.set).started, 12);
 	ck_assert_uint_gt(helper_counts(kit.set).started, started);
@@ -615,6 +615,74 @@ START_TEST(helpers_have_no_environment)
 }
 END_TEST
 
+static void ask_as(struct helper_kit *kit, struct kit_answer *answer, const void *asker,
+	uint64_t note, const char *text)
+{
+	struct helper_question question = {.asker = asker,
+		.note = note,
+		.bytes = mem_copy(text, strlen(text)),
+		.len = strlen(text),
+		.limit_us = 5 * KIT_SECOND,
+		.deadline_us = CLOCK_NEVER,
+		.done = kit_on_done,
+		.arg = answer};
+
+	kit_answer_init(answer, kit);
+	ck_assert_int_eq(helper_ask(kit->set, &question, clock_us(), NULL), ERR_OK);
+}
+
+START_TEST(askers_take_turns_and_each_ones_questions_keep_their_order)
+{
+	enum { MANY = 20, FEW = 3 };
+	struct helper_kit kit;
+	struct kit_answer many[MANY], few[FEW];
+	size_t before = 0;
+	int a, b;
+
+	kit_open(&kit, toy_serve, 1);
+	for (size_t i = 0; i < MANY; i++)
+		ask_as(&kit, &many[i], &a, 0, "e many");
+	for (size_t i = 0; i < FEW; i++)
+		ask_as(&kit, &few[i], &b, 0, "e few");
+	while (few[FEW - 1].times == 0)
+		kit_turn(&kit, KIT_SECOND);
+	for (size_t i = 0; i < MANY; i++)
+		before += many[i].times;
+	/* the window's, one before each of the few, and what came in the same look */
+	ck_assert_uint_le(before, 2 * HELPER_WINDOW + FEW);
+	kit_run(&kit, MANY + FEW);
+	for (size_t i = 0; i < MANY; i++)
+		expect(&many[i], HELPER_OK, " many");
+	for (size_t i = 0; i < FEW; i++)
+		expect(&few[i], HELPER_OK, " few");
+	kit_close(&kit);
+}
+END_TEST
+
+START_TEST(a_note_that_a_question_needs_stays_and_the_others_can_be_dropped)
+{
+	struct helper_kit kit;
+	struct kit_answer first, second;
+
+	kit_open(&kit, toy_serve, 1);
+	ck_assert_int_eq(helper_tell(kit.set, 1, SPAN("one"), clock_us()), ERR_OK);
+	ck_assert_int_eq(helper_tell(kit.set, 2, SPAN("two"), clock_us()), ERR_OK);
+	ck_assert_int_eq(helper_tell(kit.set, 1, SPAN("one"), clock_us()), ERR_OK);
+	ask_as(&kit, &first, &kit, 1, "n 1");
+	helper_drop(kit.set, 1, clock_us());
+	helper_drop_unused(kit.set, clock_us());
+	ask_as(&kit, &second, &kit, 0, "n 2");
+	kit_run(&kit, 2);
+	expect(&first, HELPER_OK, "one");
+	expect(&second, HELPER_OK, "");
+	helper_drop_unused(kit.set, clock_us());
+	ask_as(&kit, &first, &kit, 0, "n 1");
+	kit_run(&kit, 3);
+	expect(&first, HELPER_OK, "");
+	kit_close(&kit);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pool/helper");
@@ -648,6 +716,8 @@ int main(void)
 	tcase_add_test(tcase, when_the_program_is_killed_forker_and_helpers_are_gone);
 	tcase_add_test(tcase, signals_that_stop_or_reload_the_program_do_not_touch_them);
 	tcase_add_test(tcase, helpers_have_no_environment);
+	tcase_add_test(tcase, askers_take_turns_and_each_ones_questions_keep_their_order);
+	tcase_add_test(tcase, a_note_that_a_question_needs_stays_and_the_others_can_be_dropped);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -162,7 +162,9 @@ END_TEST
 START_TEST(without_memory_there_is_an_error_and_no_leak)
 {
 	enum err_code code = ERR_NOMEM;
+	char one[] = "rewrite", two[] = "embed", *some[] = {one, two};
 
+	keys[0].endpoints = (struct config_strings){some, 2};
 	config.auth.allow_anonymous = true;
 	for (unsigned long n = 1; code != ERR_OK; n++) {
 		mem_fail_at(n);

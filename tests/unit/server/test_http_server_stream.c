@@ -439,7 +439,7 @@ START_TEST(a_client_that_stalls_is_reset_and_others_are_served_meanwhile)
 	flow_wait(flow, &flow->dropped, 1);
 	took = clock_us() - start;
 	ck_assert_uint_ge(took, 300000);
-	ck_assert_uint_le(took, 5000000);
+	ck_assert_uint_le(took, 10000000);
 	flow_end(flow_at(1));
 	expect_chunk(&other, "");
 	while (wire_read(&stalled, WIRE_PATIENCE_MS, NULL))
