@@ -488,8 +488,7 @@ class CommandLine(world.Case):
                     self.assertRegex(err, r"faulty\.yaml:%d\b" % line)
 
     def test_settings_that_do_nothing_yet_stop_the_start(self):
-        for config in ({"endpoints": {"a": {"url": "http://x/"}}}, {"upstreams": [{"match": "*", "proxy": "http://p:1"}]},
-                       {"upstreams": [{"match": "*", "rate_limit": "5/s"}]}, {"openai": {"base_url": "http://x/"}},
+        for config in ({"upstreams": [{"match": "*", "proxy": "http://p:1"}]}, {"upstreams": [{"match": "*", "rate_limit": "5/s"}]}, {"openai": {"base_url": "http://x/"}},
                        {"upstreams": [{"match": "*", "breaker": {"failures": 1}}]}):
             _, code, _, err = self.check(config)
             self.assertEqual(code, 2, err)
