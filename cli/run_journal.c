@@ -12,7 +12,9 @@
 #include "cli/run_output.h"
 #include "common/mem.h"
 
-enum { LINE_MAX_BYTES = 24 };
+enum { LINE_MAX_BYTES = 48 };
+
+static const char key_word[] = "key ";
 
 enum err_code run_journal_init(struct run_journal *journal, const char *output)
 {
@@ -57,8 +59,23 @@ static enum err_code fail(const struct run_journal *journal, const char *what, s
 	return err_set(err, ERR_IO, "%s: %s", journal->path, what);
 }
 
+/* False where the line is no key. */
+static bool take_key(struct run_journal *journal, struct span text)
+{
+	size_t word = strlen(key_word);
+
+	if (text.len != word + RUN_JOURNAL_KEY || memcmp(text.ptr, key_word, word) != 0)
+		return false;
+	for (size_t i = word; i < text.len; i++)
+		if (!memchr("0123456789abcdef", text.ptr[i], 16))
+			return false;
+	if (journal->key)
+		memcpy(journal->key, text.ptr + word, RUN_JOURNAL_KEY);
+	return true;
+}
+
 /* A last line without its end was being written: that call had not begun. */
-static enum err_code load_lines(const struct run_journal *journal, struct run_lines *lines,
+static enum err_code load_lines(struct run_journal *journal, struct run_lines *lines,
 	struct run_seen *seen, struct err *err)
 {
 	struct run_line line;
@@ -77,6 +94,8 @@ static enum err_code load_lines(const struct run_journal *journal, struct run_li
 				return fail(journal, why.detail, err);
 			continue;
 		}
+		if (line.number == 1 && !line.too_long && take_key(journal, line.text))
+			continue;
 		if (line.too_long || !read_index(line.text, &index) || index >= RUN_SEEN_MAX)
 			return err_set(err, ERR_INVALID, "%s: is not what a run has written",
 				journal->path);
@@ -85,8 +104,7 @@ static enum err_code load_lines(const struct run_journal *journal, struct run_li
 	}
 }
 
-enum err_code run_journal_load(
-	const struct run_journal *journal, struct run_seen *seen, struct err *err)
+enum err_code run_journal_load(struct run_journal *journal, struct run_seen *seen, struct err *err)
 {
 	int fd = open(journal->path, O_RDONLY | O_CLOEXEC);
 	struct run_lines lines;
@@ -101,17 +119,31 @@ enum err_code run_journal_load(
 	return code;
 }
 
+static bool put_line(int fd, const char *line)
+{
+	size_t len = strlen(line);
+	ssize_t done = write(fd, line, len);
+
+	if (done >= 0 && (size_t)done < len)
+		errno = ENOSPC; /* what else ends a line of a file early; the next write would say
+				 */
+	return done == (ssize_t)len;
+}
+
 static bool put(int fd, size_t index)
 {
 	char line[LINE_MAX_BYTES];
-	int len = snprintf(line, sizeof line, "%zu\n", index);
 
-	ssize_t done = write(fd, line, (size_t)len);
+	snprintf(line, sizeof line, "%zu\n", index);
+	return put_line(fd, line);
+}
 
-	if (done >= 0 && done < len)
-		errno = ENOSPC; /* what else ends a line of a file early; the next write would say
-				 */
-	return done == len;
+static bool put_key(int fd, const char *key)
+{
+	char line[LINE_MAX_BYTES];
+
+	snprintf(line, sizeof line, "%s%s\n", key_word, key);
+	return put_line(fd, line);
 }
 
 /* Beside it first: a run that is killed meanwhile must not find less. */
@@ -125,7 +157,7 @@ static enum err_code rewrite(
 	if (!path)
 		return err_set(err, ERR_NOMEM, "no memory");
 	fd = run_output_beside(path);
-	if (fd < 0)
+	if (fd < 0 || (journal->key && !put_key(fd, journal->key)))
 		code = fail(journal, strerror(errno), err);
 	for (size_t left = seen->lost, i = 0; code == ERR_OK && left > 0; i++) {
 		if (!run_seen_lost(seen, i))
@@ -167,6 +199,7 @@ bool run_journal_note(struct run_journal *journal, size_t index)
 enum err_code run_journal_end(
 	struct run_journal *journal, const struct run_seen *seen, struct err *err)
 {
+	journal->key = NULL; /* nothing is under way that it could repeat */
 	if (seen->lost > 0)
 		return rewrite(journal, seen, err);
 	return unlink(journal->path) == 0 || errno == ENOENT ? ERR_OK

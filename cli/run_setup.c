@@ -264,6 +264,8 @@ static int open_output(struct run *run, bool bar)
 	code = run_output_open(&run->output, path, run->flags.resume != NULL, &err);
 	if (code == ERR_OK && run->output.regular)
 		code = run_journal_init(&run->journal, run->output.path);
+	if (run->use && run->use->key[0])
+		run->journal.key = run->use->key;
 	if (code != ERR_OK)
 		return tell(code, &err);
 	if (run->journal.path && !run->flags.resume && run_journal_is_there(&run->journal)) {
