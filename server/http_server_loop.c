@@ -6,7 +6,10 @@
  * at those it has. MHD_run never waits.
  *
  * A resumed connection is only looked at by the next MHD_run. The wake comes after the resume and
- * is read before MHD_run, so that none is slept over. */
+ * is read before MHD_run, so that none is slept over.
+ *
+ * A full daemon leaves its listening socket alone, and looks at it again at the beginning of the
+ * MHD_run after the one in which a connection ended: that one must not wait. */
 #include "server/http_server_parts.h"
 
 #include <errno.h>
@@ -47,6 +50,12 @@ static int timeout_ms(struct http_loop *loop)
 	return left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
+static unsigned connections(struct http_loop *loop)
+{
+	return MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
+		->num_connections;
+}
+
 static void *run(void *arg)
 {
 	struct http_loop *loop = arg;
@@ -54,14 +63,18 @@ static void *run(void *arg)
 		MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	struct pollfd fds[] = {
 		{.fd = info->epoll_fd, .events = POLLIN}, {.fd = loop->wake_fd, .events = POLLIN}};
+	unsigned before;
+	bool fewer = false;
 	uint64_t told;
 
 	while (!atomic_load(&loop->stop)) {
-		poll(fds, 2, timeout_ms(loop));
+		poll(fds, 2, fewer ? 0 : timeout_ms(loop));
 		if (fds[1].revents && read(loop->wake_fd, &told, sizeof told) < 0)
 			REQUIRE(errno == EAGAIN);
 		http_stream_ring(loop, clock_us());
+		before = connections(loop);
 		MHD_run(loop->daemon);
+		fewer = connections(loop) < before;
 	}
 	return NULL;
 }

@@ -524,7 +524,8 @@ START_TEST(a_program_that_computes_for_seconds_is_told_so)
 	struct template *template, *small;
 
 	kit_open(&kit, template_jq_serve, 1);
-	template = told(&kit, "last(range(1e12))");
+	/* It allocates: the thread sanitizer hands a signal over at the next call that it knows. */
+	template = told(&kit, "last(range(1e12) | tostring)");
 	small = told(&kit, ".item");
 	ask_item(&kit, &bad, template, "1", 120 * KIT_SECOND);
 	ask_item(&kit, &good, small, "1", 120 * KIT_SECOND);
