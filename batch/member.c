@@ -150,15 +150,14 @@ static enum member guess(const char *name)
 static void say_where(enum member meant, unsigned place, char *out, size_t max)
 {
 	unsigned places = table[meant].places;
+	unsigned options = place & PLACE_NAMED ? PLACE_NAMED_OPTIONS : PLACE_OPTIONS;
 	const char *text = table[meant].text;
 
 	if (places & place)
 		snprintf(out, max, "`%s`", text);
-	else if ((place & PLACE_NAMED) && (places & PLACE_NAMED_OPTIONS))
-		snprintf(out, max, "`options.%s`", text);
-	else if ((places & PLACE_CALL) == PLACE_CALL)
+	else if ((places & PLACE_CALL) == PLACE_CALL && !(place & PLACE_NAMED))
 		snprintf(out, max, "`defaults.%s` or `%s` in an item", text, text);
-	else if (places & PLACE_ANY_OPTIONS)
+	else if (places & options)
 		snprintf(out, max, "`options.%s`", text);
 	else if (places & PLACE_RETRY)
 		snprintf(out, max, "`retry.%s`", text);

@@ -8,7 +8,6 @@
 #include <jq.h>
 #include <limits.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -105,17 +104,6 @@ static void want_memory(void *unused)
 		    servant_leave(house->servant);
 
 	(void)unused;
-	_exit(told ? EXIT_SUCCESS : EXIT_FAILURE);
-}
-
-/* SIGXCPU. Nothing here takes memory or a lock. */
-static void want_time(int signal)
-{
-	bool told = serving && !serving->answering &&
-		    fail_text(serving, "the template takes more than a second of CPU time") &&
-		    servant_leave(serving->servant);
-
-	(void)signal;
 	_exit(told ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
@@ -537,7 +525,6 @@ void template_jq_serve(int fd)
 	/* The C library reads a file for the zone when it first needs one, unless it is told. */
 	putenv(zone);
 	tzset();
-	signal(SIGXCPU, want_time);
 	if (!confine_process(fd, MEMORY_BYTES, remarks))
 		_exit(EXIT_FAILURE);
 	servant_init(&servant, CONFINE_FD);

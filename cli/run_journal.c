@@ -64,13 +64,13 @@ static bool take_key(struct run_journal *journal, struct span text)
 {
 	size_t word = strlen(key_word);
 
-	if (text.len != word + RUN_JOURNAL_KEY || memcmp(text.ptr, key_word, word) != 0)
+	if (text.len != word + RUN_JOURNAL_KEY || strncmp(text.ptr, key_word, word) != 0)
 		return false;
 	for (size_t i = word; i < text.len; i++)
 		if (!memchr("0123456789abcdef", text.ptr[i], 16))
 			return false;
-	if (journal->key)
-		memcpy(journal->key, text.ptr + word, RUN_JOURNAL_KEY);
+	for (size_t i = 0; journal->key && i < RUN_JOURNAL_KEY; i++)
+		journal->key[i] = text.ptr[word + i];
 	return true;
 }
 

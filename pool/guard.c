@@ -149,6 +149,7 @@ enum err_code guard_new(
 
 	if (code != ERR_OK)
 		return code;
+	REQUIRE(guard);
 	guard->public_addresses = config->targets.public_addresses;
 	guard->allow_private = config->targets.allow_private;
 	code = copy_ports(config, guard, err);

@@ -90,6 +90,7 @@ static void forget(struct sched *sched, struct call *call)
 	struct pool_run *run = call->sched.run;
 	struct pool_group *group = call->group;
 
+	REQUIRE(group);
 	call->sched.run = NULL;
 	call->group = NULL; /* it may be gone before the call is looked at again */
 	sched_run_put(sched, run);

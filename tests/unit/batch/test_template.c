@@ -517,20 +517,20 @@ START_TEST(a_program_that_takes_all_memory_is_told_so)
 }
 END_TEST
 
-START_TEST(a_program_that_computes_for_seconds_is_told_so)
+START_TEST(a_program_that_computes_for_seconds_is_ended)
 {
 	struct helper_kit kit;
 	struct kit_answer bad, good;
 	struct template *template, *small;
 
 	kit_open(&kit, template_jq_serve, 1);
-	/* It allocates: the thread sanitizer hands a signal over at the next call that it knows. */
-	template = told(&kit, "last(range(1e12) | tostring)");
+	template = told(&kit, "last(range(1e12))");
 	small = told(&kit, ".item");
 	ask_item(&kit, &bad, template, "1", 120 * KIT_SECOND);
 	ask_item(&kit, &good, small, "1", 120 * KIT_SECOND);
 	kit_run(&kit, 2);
-	expect(&bad, false, "the template takes more than a second of CPU time");
+	expect(&bad, false,
+		"the template took too long, crashed, or went past a limit of its process");
 	expect(&good, true, "1");
 	template_unref(template);
 	template_unref(small);
@@ -855,7 +855,7 @@ int main(void)
 		sizeof hostile / sizeof *hostile);
 	if (!SANITIZED) /* its shadow memory allows no such limit */
 		tcase_add_test(tcase, a_program_that_takes_all_memory_is_told_so);
-	tcase_add_test(tcase, a_program_that_computes_for_seconds_is_told_so);
+	tcase_add_test(tcase, a_program_that_computes_for_seconds_is_ended);
 	tcase_add_test(tcase, a_template_that_was_dropped_is_no_more_and_others_are_untouched);
 	tcase_add_test(tcase, a_thousand_evaluations_get_one_right_answer_each_whoever_is_killed);
 	tcase_add_test(tcase, a_helper_has_one_descriptor_and_nothing_of_the_environment);
