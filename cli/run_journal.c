@@ -64,7 +64,8 @@ static bool take_key(struct run_journal *journal, struct span text)
 {
 	size_t word = strlen(key_word);
 
-	if (text.len != word + RUN_JOURNAL_KEY || strncmp(text.ptr, key_word, word) != 0)
+	if (text.len != word + RUN_JOURNAL_KEY ||
+		!span_equals((struct span){text.ptr, word}, key_word))
 		return false;
 	for (size_t i = word; i < text.len; i++)
 		if (!memchr("0123456789abcdef", text.ptr[i], 16))
