@@ -68,7 +68,7 @@ static bool take_key(struct run_journal *journal, struct span text)
 		!span_equals((struct span){text.ptr, word}, key_word))
 		return false;
 	for (size_t i = word; i < text.len; i++)
-		if (!memchr("0123456789abcdef", text.ptr[i], 16))
+		if (!text.ptr[i] || !strchr("0123456789abcdef", text.ptr[i]))
 			return false;
 	for (size_t i = 0; journal->key && i < RUN_JOURNAL_KEY; i++)
 		journal->key[i] = text.ptr[word + i];
