@@ -176,6 +176,13 @@ static const char *place_text(unsigned place)
 	return "";
 }
 
+/* Where a caller may set something, or a template. */
+static unsigned named_places(unsigned place)
+{
+	return place & PLACE_REQUEST ? PLACE_REQUEST
+				     : PLACE_NAMED_TOP | PLACE_NAMED_OPTIONS | PLACE_RETRY;
+}
+
 static void refuse(
 	struct span name, enum member known, unsigned place, const char *path, struct fault *fault)
 {
@@ -194,7 +201,7 @@ static void refuse(
 			quoted, place_text(place));
 		return;
 	}
-	if ((place & PLACE_NAMED) && !(table[meant].places & PLACE_NAMED)) {
+	if ((place & PLACE_NAMED) && !(table[meant].places & named_places(place))) {
 		fault_add(fault, REASON_FIELD_UNKNOWN, path, name,
 			"`%s` cannot be set in %s: what the endpoint calls is the operator's word",
 			quoted, place_text(place));

@@ -77,8 +77,8 @@ static int judge_all(int argc, char *const *argv, char *const *env, const struct
 	return exit_code;
 }
 
-/* `--name VALUE` or `--name=VALUE`: the place to keep it, and how many arguments it takes; 0: it is
- * another one. */
+/* `--name VALUE` or `--name=VALUE`: keeps it, and gives how many arguments it takes; 0: it is
+ * another one; -1: it lacks its value, which was told. */
 static int take(int argc, char *const *argv, struct wants *wants)
 {
 	const struct {
@@ -96,7 +96,11 @@ static int take(int argc, char *const *argv, struct wants *wants)
 			*flags[i].place = argv[0] + len + 1;
 			return 1;
 		}
-		if (argv[0][len] == '\0' && argc > 1) {
+		if (argv[0][len] == '\0' && argc == 1) {
+			fprintf(stderr, "batchgate check: %s: needs a value\n", argv[0]);
+			return -1;
+		}
+		if (argv[0][len] == '\0') {
 			*flags[i].place = argv[1];
 			return 2;
 		}
@@ -114,6 +118,8 @@ int check_run(
 
 	for (int i = 0, used; i < argc; i += used) {
 		used = take(argc - i, argv + i, &wants);
+		if (used < 0)
+			goto out;
 		if (used == 0) {
 			rest[count++] = argv[i];
 			used = 1;
@@ -124,6 +130,7 @@ int check_run(
 				"--endpoint NAME\n");
 	else
 		exit_code = judge_all(count, rest, env, &wants, judge, forker);
+out:
 	mem_free(rest);
 	return exit_code;
 }

@@ -39,6 +39,7 @@ static int refuse(const char *flag, const char *what)
 
 static int read_text(const char *flag, const char *value, bool is_file, struct buf *out)
 {
+	const char *path = value + (value[0] == '@');
 	struct err err;
 
 	buf_init(out, TEXT_MAX_BYTES);
@@ -46,9 +47,10 @@ static int read_text(const char *flag, const char *value, bool is_file, struct b
 		buf_adds(out, value);
 		return 0;
 	}
-	if (config_expand_read(is_file ? value : value + 1, out, &err) == ERR_OK)
+	if (config_expand_read(path, out, &err) == ERR_OK)
 		return 0;
-	return refuse(flag, err.detail);
+	fprintf(stderr, "batchgate check: --%s: %.300s: %s\n", flag, path, err.detail);
+	return EXIT_USAGE;
 }
 
 static int read_json(
@@ -118,6 +120,8 @@ static int begin(struct trial *trial, struct forker *forker)
 	if (status)
 		return status;
 	endpoint = endpoint_find(trial->set, says->endpoint);
+	if (!endpoint && !trial->config->path)
+		return refuse("endpoint", "there is no configuration: --config FILE names one");
 	if (!endpoint)
 		return refuse("endpoint", "the configuration has no endpoint of this name");
 	if (!says->item)

@@ -22,7 +22,7 @@ static void tell_error(const struct run_input *input, const struct problem_error
 	else if (recap_add_text(&text, span_of(error->pointer)) > 0)
 		buf_adds(&text, ": ");
 	recap_add_text(&text, span_of(error->detail));
-	fprintf(stderr, "%s: %s\n", input->name, text.ptr ? text.ptr : "");
+	fprintf(stderr, "%s: %s\n", input->head, text.ptr ? text.ptr : "");
 	buf_free(&text);
 }
 
@@ -31,9 +31,9 @@ static int tell(const struct run_input *input, const struct problem *problem)
 	for (size_t i = 0; i < problem->error_count; i++)
 		tell_error(input, &problem->errors[i]);
 	if (problem->error_count == 0)
-		fprintf(stderr, "%s: %s\n", input->name, problem->detail);
+		fprintf(stderr, "%s: %s\n", input->head, problem->detail);
 	if (problem->more)
-		fprintf(stderr, "%s: … and %zu more\n", input->name, problem->more);
+		fprintf(stderr, "%s: … and %zu more\n", input->head, problem->more);
 	return EXIT_USAGE;
 }
 

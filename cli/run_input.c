@@ -57,6 +57,7 @@ enum err_code run_input_open(struct run_input *input, const char *path, struct e
 	struct stat about;
 
 	*input = (struct run_input){.name = is_stdin ? "standard input" : path, .fd = -1};
+	input->head = input->name;
 	buf_init(&input->envelope, SIZE_MAX / 2);
 	input->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	if (input->fd < 0 || fstat(input->fd, &about) != 0)
@@ -172,8 +173,8 @@ static enum err_code read_defaults(struct run_input *input, const char *defaults
 	if (!scan_check(text, input->depth_max, &error)) {
 		scan_position(text, error.offset, &line, &column);
 		return err_set(err, ERR_INVALID,
-			"--%s: line %zu, column %zu: %s (@FILE reads them from a file)",
-			input->named ? "params" : "defaults", line, column, error.what);
+			"line %zu, column %zu: %s (@FILE reads them from a file)", line, column,
+			error.what);
 	}
 	buf_addf(&input->envelope, "{\"items\":[],\"%s\":", input->named ? "params" : "defaults");
 	buf_add(&input->envelope, text.ptr, text.len);
@@ -206,7 +207,10 @@ static enum err_code begin_with_defaults(struct run_input *input,
 	const struct run_input_limits *limits, const char *defaults, struct err *err)
 {
 	struct run_line line;
-	enum err_code code = read_defaults(input, defaults, err);
+	enum err_code code;
+
+	input->head = input->named ? "--params" : "--defaults";
+	code = read_defaults(input, defaults, err);
 
 	if (code != ERR_OK)
 		return code;

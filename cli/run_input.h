@@ -15,6 +15,7 @@ enum run_input_kind {
 
 struct run_input {
 	const char *name; /* as messages name it */
+	const char *head; /* what said the envelope: the same, or a flag */
 	int fd;
 	bool regular, document;
 	bool named; /* items are data for a named endpoint: any JSON */

@@ -31,6 +31,12 @@ static int refuse_input(const struct run *run, const struct err *err)
 	return EXIT_USAGE;
 }
 
+static int refuse_head(const struct run *run, const struct err *err)
+{
+	fprintf(stderr, "batchgate run: %s: %s\n", run->input.head, err->detail);
+	return EXIT_USAGE;
+}
+
 /* ---- the input ---- */
 
 /* The text of --defaults or --params, or NULL where there is none; `room` holds a file's. */
@@ -113,7 +119,7 @@ static int open_input(struct run *run)
 		    &err) != ERR_OK)
 		status = refuse(err.detail);
 	else if (run_input_begin(&run->input, &limits, defaults, &err) != ERR_OK)
-		status = refuse_input(run, &err);
+		status = refuse_head(run, &err);
 	buf_free(&room);
 	return status;
 }

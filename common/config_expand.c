@@ -158,6 +158,9 @@ static void put_variable(struct target *target, const char *name)
 	value = config_expand_env(loading, name, len);
 	if (usual && (!value || !*value))
 		put(target, usual + 2, strlen(usual + 2));
+	else if (value && !*value)
+		config_fault_warn(loading, "%s: the environment's %.*s is empty", target->key,
+			(int)(len > 80 ? 80 : len), name);
 	else if (value)
 		put_marked(target, value, strlen(value));
 	else
@@ -188,6 +191,17 @@ static const char *put_reference(struct target *target, const char *at)
 	return end + 1;
 }
 
+/* What people write when they mean a variable; it stands for itself. */
+static void warn_of_shell(const struct target *target, const char *dollar)
+{
+	size_t len = strspn(dollar + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+
+	if (len > 1 && len <= 80 && (dollar[1] < '0' || dollar[1] > '9'))
+		config_fault_warn(target->loading,
+			"%s: $%.*s is taken as it stands; ${%.*s} is the variable's value",
+			target->key, (int)len, dollar + 1, (int)len, dollar + 1);
+}
+
 static void put_all(struct target *target, const char *text)
 {
 	put(target, "", 0); /* an empty text is a text too */
@@ -199,6 +213,7 @@ static void put_all(struct target *target, const char *text)
 		if (text[0] == '$' && text[1] == '{') {
 			text = put_reference(target, text + 2);
 		} else if (text[0] == '$') {
+			warn_of_shell(target, text);
 			put(target, "$", 1);
 			text += text[1] == '$' ? 2 : 1;
 		}

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/metrics.h"
 #include "pool/retry.h"
 
@@ -146,12 +147,21 @@ static void judge_fault(struct transfer *transfer)
 	}
 }
 
+/* The batch's clock came before the item's own. */
+static bool is_cut_by_batch(const struct call *call)
+{
+	return call->deadline_us < clock_add(call->started_us, call->request.timeout_us);
+}
+
 static void judge_timeout(struct transfer *transfer, bool item_expired)
 {
 	struct call *call = transfer->call;
 	const char *host = host_of(transfer);
 
-	if (transfer->requests > 0)
+	if (transfer->requests > 0 && item_expired && is_cut_by_batch(call))
+		call_fail(call, ITEM_TIMEOUT, REASON_RESPONSE, true,
+			"the batch's time ran out before %s answered", host);
+	else if (transfer->requests > 0)
 		call_fail(call, ITEM_TIMEOUT, REASON_RESPONSE, true, "%s did not answer in time",
 			host);
 	else if (item_expired)

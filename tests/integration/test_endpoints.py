@@ -158,9 +158,10 @@ class Results(named.Case):
         self.assertEqual(self.single("plain", told(500, b""))["body_encoding"], None)
 
     def test_an_endpoint_that_exposes_no_errors_shows_neither_body_nor_headers(self):
-        options = {"include_headers": True}
+        options = {"include_headers": True, "include_timing": True}
         failed, fine = self.results("quiet", [told(500, b"a stack trace"), told(body={"a": 1})], options=options)
-        self.assertEqual([m for m in failed if m != "headers"], named.MEMBERS)
+        self.assertEqual([m for m in failed if m != "timing"], named.MEMBERS)
+        self.assertEqual((failed["timing"]["url"], fine["timing"]["url"]), (None, None))
         self.assertNotIn("trace", json.dumps(failed))
         self.assertNotIn("headers", failed)
         self.assertEqual(fine["result"], {"a": 1})
@@ -286,7 +287,9 @@ class Results(named.Case):
         self.refuse("echo", ["/defaults"], b'{"items":[1],"defaults":{"url":"http://evil.example/"}}')
         self.refuse("echo", ["/url"], b'{"items":[1],"url":"http://evil.example/"}')
         for member in ("method", "headers", "query", "body", "endpoint"):
-            self.refuse("echo", ["/" + member], json.dumps({"items": [1], member: {}}).encode())
+            detail = self.refuse("echo", ["/" + member], json.dumps({"items": [1], member: {}}).encode())[0]["detail"]
+            self.assertIn("the operator's word", detail)
+        self.assertIn("`options.timeout_ms`", self.refuse("echo", ["/timeout_ms"], b'{"items":[1],"timeout_ms":1}')[0]["detail"])
         for member in ("url", "headers", "max_redirects", "method"):
             self.refuse("echo", ["/options/" + member], options={member: 1})
         self.refuse("echo", ["/items"], b'{"params":{}}')

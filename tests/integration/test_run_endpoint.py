@@ -64,7 +64,8 @@ class RunEndpoint(world.Case):
     def test_what_cannot_be_begins_nothing(self):
         for args, says in ((("--endpoint", "nope"), "no endpoint nope"), (("--params", "{}"), "needs --endpoint"),
                            (("--endpoint", "echo", "--defaults", "{}"), "does not go with --endpoint"),
-                           (("--endpoint", "echo", "--params", '{"tone": 1}'), "tone")):
+                           (("--endpoint", "echo", "--params", '{"tone": 1}'), "--params: /params/tone: "),
+                           (("--endpoint", "echo", "--params", '{"tone'), "--params: line 1, column ")):
             code, results, err = self.run_it(*args, stdin=b'"a"\n')
             self.assertEqual((code, results), (2, []), args)
             self.assertIn(says, err)
@@ -72,6 +73,37 @@ class RunEndpoint(world.Case):
         code, _, err = world.run_tool("run", "--config", path, "--endpoint", "bad", stdin=b"1\n")
         self.assertEqual(code, 2)
         self.assertRegex(err, r"bad\.yaml:\d+.*endpoint `bad`: request: ")
+
+    def test_check_shows_what_would_be_sent_and_what_becomes_of_an_answer(self):
+        check = lambda *args: world.run_tool("check", "--config", self.path, *args)
+        answer = os.path.join(self.folder, "answer.json")
+        with open(answer, "w", encoding="utf-8") as out:
+            json.dump({"body_base64": "eyJhIjogMX0="}, out)
+        for given in (answer, "@" + answer):
+            code, out, err = check("--endpoint", "echo", "--item", '"x"', "--params", '{"tone": "loud"}', "--answer", given)
+            self.assertEqual(code, 0, err)
+            self.assertIn("  POST %s\n" % self.fault.url("/echo"), out)
+            self.assertIn('{"text":"x","tone":"loud"}', out)
+            self.assertIn('response:\n  {"got":{"a":1},"n":0}', out)
+            self.assertIn('fallback:\n  {"instead":"x","code":"upstream_status"}', out)
+        code, out, _ = check("--endpoint", "echo", "--item", "1", "--answer", __file__)
+        self.assertEqual(code, 1)
+        self.assertIn("response: fails: ", out)
+        for args, says in ((("--endpoint", "nope", "--item", "1"), "no endpoint of this name"), (("--endpoint",), "needs a value"),
+                           (("--endpoint", "echo"), "--item: is missing"), (("--endpoint", "echo", "--item", "x"), "no JSON"),
+                           (("--endpoint", "echo", "--item", "1", "--answer", "/nope.json"), "/nope.json"), (("--item", "1"), "--endpoint NAME"),
+                           (("--endpoint", "echo", "--item", "1", "--params", '{"tone": 1}'), "/tone")):
+            code, out, err = check(*args)
+            self.assertEqual((code, out), (2, ""), args)
+            self.assertIn(says, err)
+        self.assertEqual(self.fault.hits(), 0)
+
+    def test_what_looks_like_a_variable_is_warned_of(self):
+        path = world.write_config(self.folder, {"endpoints": {"a": {"url": self.fault.url(), "headers": {"X-A": "${EMPTY}", "X-B": "$SHELL_LIKE"}}}}, "w.yaml")
+        code, _, err = world.run_tool("check", "--config", path, env={"EMPTY": ""})
+        self.assertEqual(code, 0)
+        self.assertIn("endpoints.a.headers.X-A: the environment's EMPTY is empty", err)
+        self.assertIn("${SHELL_LIKE} is the variable's value", err)
 
     def test_who_goes_on_after_a_kill_sends_the_same_keys(self):
         output = os.path.join(self.folder, "once.ndjson")

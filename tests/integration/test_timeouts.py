@@ -53,6 +53,7 @@ class Clocks(world.Case):
     def test_limits_clamp_the_batchs_clock_too(self):
         server = self.start({"limits": {"max_batch_timeout": "500ms"}})
         result = self.one({"batch_timeout_ms": 60000}, server, url=self.fault.url("/stall"), timeout_ms=60000)
+        self.assertEqual(result["error"]["message"], "the batch's time ran out before 127.0.0.1 answered")
         self.assert_error(result, "timeout", "response", sent=True)
 
     def test_the_batchs_clock_during_a_retry_wait(self):

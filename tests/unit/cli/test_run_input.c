@@ -152,7 +152,8 @@ START_TEST(with_defaults_every_line_is_an_item)
 	ck_assert_str_eq(rest(), "");
 	run_input_free(&input);
 	ck_assert_int_eq(begin("", 100, "{\n x"), ERR_INVALID);
-	ck_assert_ptr_nonnull(strstr(err.detail, "--defaults: line 2, column 2: "));
+	ck_assert_ptr_nonnull(strstr(err.detail, "line 2, column 2: "));
+	ck_assert_str_eq(input.head, "--defaults");
 	run_input_free(&input);
 	ck_assert_int_eq(begin("{\"items\":[]}", 100, "{}"), ERR_INVALID);
 	run_input_free(&input);
