@@ -115,6 +115,7 @@ static enum err_code use_endpoint(struct batch *batch, const struct batch_input 
 						    .defaults = &batch->defaults,
 						    .budget = batch->env.budget,
 						    .use = batch->use},
+		.caller = batch->caller,
 		.unwanted = is_unwanted};
 	return ERR_OK;
 }

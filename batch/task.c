@@ -130,7 +130,8 @@ static const char *ask(struct call *call, const struct template *template,
 {
 	struct task *task = task_of(call);
 	struct helper_set *set = call_helpers(call);
-	struct helper_question question = {.asker = task->env,
+	struct helper_question question = {.caller = task->env->caller,
+		.asker = task->env,
 		.note = template_id(template),
 		.limit_us = TEMPLATE_LIMIT_US,
 		.deadline_us = deadline_us,

@@ -11,11 +11,13 @@
 #include "batch/item.h"
 #include "batch/template.h"
 
+struct caller;
 struct helper_request;
 
 /* What a batch's items have in common; lives as long as they do. */
 struct task_env {
 	struct item_env item; /* use: not NULL; ops and owner: not looked at */
+	const struct caller *caller;
 	/* The client is gone, so that nobody will read the result: no fallback is made. */
 	bool (*unwanted)(const struct item *item);
 };

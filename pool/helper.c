@@ -1,7 +1,7 @@
 /* helper.c - work that is done in child processes, because it may crash, loop or run out of memory.
  *
  * Vocabulary: question = what the owner hands in; request = a question on its way; link = a place
- * for a process; line = an asker's requests that no process has yet (helper_turns.c).
+ * for a process; line = whose turn comes among requests that no process has yet (helper_turns.c).
  * Invariants: a request is in exactly one list, and its timer in the heap; `done` is called once,
  * after the request has left both. */
 #include "pool/helper_internal.h"
@@ -80,7 +80,7 @@ enum err_code helper_ask(struct helper_set *set, const struct helper_question *q
 		set->bytes + question->len > options->queue_bytes)
 		return ERR_BUSY;
 	request = mem_try(sizeof *request);
-	if (!request || !helper_turns_join(set, request, question->asker)) {
+	if (!request || !helper_turns_join(set, request, question->caller, question->asker)) {
 		mem_free(request);
 		return ERR_NOMEM;
 	}

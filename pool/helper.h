@@ -6,9 +6,9 @@
  * processes must know beforehand are *notes*: each process gets them all, a replacement too.
  *
  * A question goes to the process that has the fewest, at most HELPER_WINDOW each; the others wait
- * here within limits, in their order, and the askers in turns. A process that dies, or is killed
- * because its question took too long, costs that question alone: what was behind it is asked again.
- * So the work must be one that may be done twice. */
+ * here within limits, in their order, callers and askers in turns. A process that dies, or is
+ * killed because its question took too long, costs that question alone: what was behind it is asked
+ * again, before all others. So the work must be one that may be done twice. */
 #ifndef POOL_HELPER_H
 #define POOL_HELPER_H
 #include <stddef.h>
@@ -50,9 +50,11 @@ struct helper_options {
 };
 
 struct helper_question {
-	const void *asker; /* whose it is: where many wait, askers take turns; never looked at */
-	uint64_t note;     /* that it needs: stays while it is under way; 0: none */
-	char *bytes;       /* mem_*, taken on ERR_OK */
+	/* Whose it is: where many wait, callers take turns, then each caller's askers. Never looked
+	 * at. */
+	const void *caller, *asker;
+	uint64_t note; /* that it needs: stays while it is under way; 0: none */
+	char *bytes;   /* mem_*, taken on ERR_OK */
 	size_t len;
 	uint64_t limit_us;    /* how long it may be worked on */
 	uint64_t deadline_us; /* on clock_us, waiting included; CLOCK_NEVER: none */

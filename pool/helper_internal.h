@@ -12,16 +12,18 @@
 
 enum helper_timer { HELPER_TIMER_REQUEST, HELPER_TIMER_LINK };
 
-struct helper_line { /* of one asker; exists while it has requests, waiting or not */
+struct helper_line { /* of a caller, or of an asker within it; exists while it has requests, waiting
+		      or not */
 	struct hash_node node;
-	struct list_node turn;     /* in turns, iff requests wait here */
-	struct list_node requests; /* that wait */
-	const void *asker;
-	size_t refs;
+	struct helper_line *up; /* an asker's: its caller's; a caller's: NULL */
+	struct list_node turn; /* in up->waiting, a caller's in turns; iff `waiting` is not empty */
+	struct list_node waiting; /* an asker's: requests; a caller's: turns of its askers */
+	const void *who;
+	size_t refs; /* requests */
 };
 
 struct helper_request {
-	struct list_node link; /* of its line's, or of its process's sent */
+	struct list_node link; /* of its line's `waiting`, or of its process's sent */
 	struct helper_line *line;
 	struct heap_node timer; /* set as long as it exists */
 	struct helper_frame frame;
@@ -59,8 +61,8 @@ struct helper_link { /* a process, or the place of one */
 
 struct helper_set {
 	struct helper_options options;
-	struct hash lines;      /* by asker */
-	struct list_node turns; /* lines where requests wait */
+	struct hash lines;      /* by caller, and by caller and asker */
+	struct list_node turns; /* callers' lines where requests wait */
 	struct list_node notes;
 	size_t note_count, note_bytes;
 	size_t questions, bytes;
@@ -73,8 +75,9 @@ struct helper_set {
 void helper_request_end(struct helper_set *set, struct helper_request *request,
 	enum helper_outcome outcome, struct span answer); /* calls `done`; frees it */
 /* helper_turns.c */
-bool helper_turns_join(struct helper_set *set, struct helper_request *request,
+bool helper_turns_join(struct helper_set *set, struct helper_request *request, const void *caller,
 	const void *asker); /* false: no memory */
+/* `first`: it had its turn before, and is the very next. */
 void helper_turns_wait(struct helper_set *set, struct helper_request *request, bool first);
 struct helper_request *helper_turns_next(struct helper_set *set); /* waits no more; or NULL */
 void helper_turns_leave(struct helper_set *set, struct helper_request *request); /* for good */

@@ -615,10 +615,11 @@ START_TEST(helpers_have_no_environment)
 }
 END_TEST
 
-static void ask_as(struct helper_kit *kit, struct kit_answer *answer, const void *asker,
-	uint64_t note, const char *text)
+static void ask_of(struct helper_kit *kit, struct kit_answer *answer, const void *caller,
+	const void *asker, uint64_t note, const char *text)
 {
-	struct helper_question question = {.asker = asker,
+	struct helper_question question = {.caller = caller,
+		.asker = asker,
 		.note = note,
 		.bytes = mem_copy(text, strlen(text)),
 		.len = strlen(text),
@@ -629,6 +630,12 @@ static void ask_as(struct helper_kit *kit, struct kit_answer *answer, const void
 
 	kit_answer_init(answer, kit);
 	ck_assert_int_eq(helper_ask(kit->set, &question, clock_us(), NULL), ERR_OK);
+}
+
+static void ask_as(struct helper_kit *kit, struct kit_answer *answer, const void *asker,
+	uint64_t note, const char *text)
+{
+	ask_of(kit, answer, NULL, asker, note, text);
 }
 
 START_TEST(askers_take_turns_and_each_ones_questions_keep_their_order)
@@ -655,6 +662,59 @@ START_TEST(askers_take_turns_and_each_ones_questions_keep_their_order)
 		expect(&many[i], HELPER_OK, " many");
 	for (size_t i = 0; i < FEW; i++)
 		expect(&few[i], HELPER_OK, " few");
+	kit_close(&kit);
+}
+END_TEST
+
+START_TEST(a_caller_gets_no_more_turns_by_asking_for_many)
+{
+	enum { MANY = 20 };
+	struct helper_kit kit;
+	struct kit_answer many[MANY], one;
+	char askers[MANY];
+	size_t before = 0;
+	int a, b;
+
+	kit_open(&kit, toy_serve, 1);
+	for (size_t i = 0; i < MANY; i++)
+		ask_of(&kit, &many[i], &a, &askers[i], 0, "e many");
+	ask_of(&kit, &one, &b, &b, 0, "e one");
+	while (one.times == 0)
+		kit_turn(&kit, KIT_SECOND);
+	for (size_t i = 0; i < MANY; i++)
+		before += many[i].times;
+	ck_assert_uint_le(before, 2 * HELPER_WINDOW + 1);
+	kit_run(&kit, MANY + 1);
+	for (size_t i = 0; i < MANY; i++)
+		expect(&many[i], HELPER_OK, " many");
+	expect(&one, HELPER_OK, " one");
+	kit_close(&kit);
+}
+END_TEST
+
+START_TEST(what_lay_behind_a_question_that_kills_comes_before_all_that_waits)
+{
+	enum { MANY = 12 };
+	struct helper_kit kit;
+	struct kit_answer deadly[MANY], one;
+	char askers[MANY + 1];
+	size_t before = 0;
+
+	kit_open(&kit, toy_serve, 1);
+	kit_run_until_ready(&kit, 1);
+	ask_as(&kit, &deadly[0], &askers[0], 0, "d");
+	ask_as(&kit, &one, &askers[MANY], 0, "e one");
+	for (size_t i = 1; i < MANY; i++)
+		ask_as(&kit, &deadly[i], &askers[i], 0, "d");
+	while (one.times == 0)
+		kit_turn(&kit, KIT_SECOND);
+	for (size_t i = 0; i < MANY; i++)
+		before += deadly[i].times;
+	ck_assert_uint_le(before, 2); /* the one before it, and one in the same look */
+	kit_run(&kit, MANY + 1);
+	for (size_t i = 0; i < MANY; i++)
+		expect(&deadly[i], HELPER_DIED, "");
+	expect(&one, HELPER_OK, " one");
 	kit_close(&kit);
 }
 END_TEST
@@ -717,6 +777,8 @@ int main(void)
 	tcase_add_test(tcase, signals_that_stop_or_reload_the_program_do_not_touch_them);
 	tcase_add_test(tcase, helpers_have_no_environment);
 	tcase_add_test(tcase, askers_take_turns_and_each_ones_questions_keep_their_order);
+	tcase_add_test(tcase, a_caller_gets_no_more_turns_by_asking_for_many);
+	tcase_add_test(tcase, what_lay_behind_a_question_that_kills_comes_before_all_that_waits);
 	tcase_add_test(tcase, a_note_that_a_question_needs_stays_and_the_others_can_be_dropped);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
