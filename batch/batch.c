@@ -281,7 +281,7 @@ static enum item_code render(
 	struct result_measure measure;
 
 	if (task) {
-		view.result = (struct span){task->result.ptr, task->result.len};
+		view.result = task->result;
 		view.fallback_used = task->fallback_used;
 	}
 	result_measure(&view, outcome, &measure);

@@ -160,7 +160,7 @@ static bool render(struct feed_slot *slot, const struct outcome *outcome, const 
 	struct result_measure measure;
 
 	if (task) {
-		view.result = (struct span){task->result.ptr, task->result.len};
+		view.result = task->result;
 		view.fallback_used = task->fallback_used;
 	}
 	result_measure(&view, outcome, &measure);

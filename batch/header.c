@@ -250,9 +250,18 @@ static bool hides(const struct header_list *own, const char *name, size_t len)
 	return false;
 }
 
-bool header_list_has(const struct header_list *list, const char *name)
+bool header_list_sends(const struct header_list *list, const char *name)
 {
-	return hides(list, name, strlen(name));
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct header *header = &list->items[i];
+
+		if (header->len > 0 && header->name_len == len &&
+			strncasecmp(list->text.ptr + header->name_at, name, len) == 0)
+			return true;
+	}
+	return false;
 }
 
 struct span header_clash(const struct header_base *base, const struct header_list *own)

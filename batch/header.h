@@ -53,7 +53,8 @@ void header_base_free(struct header_base *base); /* a zeroed one is fine */
  * large) and gives 0. */
 size_t header_merge(const struct header_base *base, const struct header_list *own,
 	const char *own_text, enum body_kind kind, const char **lines, struct fault *fault);
-bool header_list_has(const struct header_list *list, const char *name); /* or takes it away */
+/* False where it only takes the name away. */
+bool header_list_sends(const struct header_list *list, const char *name);
 /* A name of `own` that the defaults have too, though it be only to take it away; empty: none. */
 struct span header_clash(const struct header_base *base, const struct header_list *own);
 bool header_has(const char *const *lines, size_t count, const char *name);

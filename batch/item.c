@@ -171,7 +171,7 @@ static enum err_code finish_named(struct plan *plan)
 		return fault_add(plan->fault, REASON_HEADER_DENIED, "/headers", none,
 			"the header `%.*s` is the operator's: the configuration sets it",
 			(int)clash.len, clash.ptr);
-	if (!use->key[0] || base->common_keyed || header_list_has(own, "Idempotency-Key"))
+	if (!use->key[0] || base->common_keyed || header_list_sends(own, "Idempotency-Key"))
 		return ERR_OK;
 	plan->own_headers = true;
 	snprintf(key, sizeof key, "%s-%zu", use->key, plan->index);
@@ -293,7 +293,6 @@ static void fill_request(struct plan *plan, struct item *item, const struct url 
 		request->header_count = base->common_count[plan->kind];
 	}
 	request->repeatable = method_idempotent(plan->method) ||
-			      (plan->env->use && plan->env->use->endpoint->config->idempotent) ||
 			      (plan->own_headers ? header_has_value(request->headers,
 							   request->header_count, "Idempotency-Key")
 						 : base->common_keyed);

@@ -44,6 +44,25 @@ static bool charge(struct task *task, size_t bytes)
 
 /* ---- life ---- */
 
+static struct task *make_task(const struct task_env *env, enum err_code *ret_code)
+{
+	size_t bytes = mem_block(sizeof(struct task));
+	struct task *task;
+
+	*ret_code = ERR_LIMIT;
+	if (!mem_take(env->item.budget, bytes))
+		return NULL;
+	task = mem_try(sizeof *task);
+	if (!task) {
+		mem_give(env->item.budget, bytes);
+		*ret_code = ERR_NOMEM;
+		return NULL;
+	}
+	task->env = env;
+	task->charged = bytes;
+	return task;
+}
+
 enum err_code task_new(const struct task_env *env, const struct call_ops *ops, void *owner,
 	struct span data, size_t index, struct item_scratch *scratch, struct item **ret_item,
 	struct item_verdict *ret_verdict)
@@ -59,15 +78,12 @@ enum err_code task_new(const struct task_env *env, const struct call_ops *ops, v
 	ret_verdict->id = item_id(data);
 	if (code != ERR_OK || !item)
 		return code;
-	task = mem_take(env->item.budget, mem_block(sizeof *task)) ? mem_try(sizeof *task) : NULL;
+	task = make_task(env, &code);
 	if (!task) {
 		item_destroy(item, env->item.budget);
-		return ERR_LIMIT;
+		return code;
 	}
-	task->env = env;
 	task->data = data;
-	task->charged = mem_block(sizeof *task);
-	buf_init(&task->result, SIZE_MAX / 2);
 	item->task = task;
 	item->call.request.want_headers |= env->item.use->endpoint->response != NULL;
 	*ret_item = item;
@@ -82,7 +98,7 @@ void task_destroy(struct task *task, struct mem_budget *budget)
 		return;
 	REQUIRE(!task->asked);
 	item_destroy(task->made, budget);
-	buf_free(&task->result);
+	mem_free((char *)(uintptr_t)task->result.ptr);
 	mem_free(task->output);
 	charged = task->charged;
 	mem_free(task);
@@ -124,8 +140,8 @@ static enum err_code put(
 	return code == ERR_OK ? helper_ask(set, question, now_us, &task->asked) : code;
 }
 
-/* NULL, and on_answer comes; or why not. */
-static const char *ask(struct call *call, const struct template *template,
+/* ERR_OK, and on_answer comes; ERR_NOMEM; ERR_IO: no process; ERR_LIMIT, ERR_BUSY: too much. */
+static enum err_code ask(struct call *call, const struct template *template,
 	const struct template_part *more, size_t count, size_t output_max, uint64_t deadline_us)
 {
 	struct task *task = task_of(call);
@@ -137,22 +153,23 @@ static const char *ask(struct call *call, const struct template *template,
 		.deadline_us = deadline_us,
 		.done = on_answer,
 		.arg = call};
-	const char *why = "the server has no memory for it now";
+	enum err_code code = ERR_IO;
 
-	if (!set)
-		return "no process can be had to run it";
-	if (make_question(call, template, more, count, output_max, &question) != ERR_OK)
-		return why;
+	if (set)
+		code = make_question(call, template, more, count, output_max, &question);
+	if (code != ERR_OK)
+		return code;
 	task->asking = template;
 	task->asked_charged = mem_block(question.len);
+	code = ERR_NOMEM;
 	if (mem_take(budget_of(task), task->asked_charged)) {
-		if (put(call, set, &question) == ERR_OK)
-			return NULL;
+		code = put(call, set, &question);
+		if (code == ERR_OK)
+			return ERR_OK;
 		mem_give(budget_of(task), task->asked_charged);
-		why = "too much waits for the processes that run templates";
 	}
 	mem_free(question.bytes);
-	return why;
+	return code;
 }
 
 void task_forget(struct call *call)
@@ -172,6 +189,20 @@ static void fail_template(struct call *call, const struct template *template,
 		template_kind_text(template_kind(template)), (int)why.len, why.ptr);
 }
 
+/* It could not be asked. */
+static void fail_ask(struct call *call, const struct template *template, enum item_reason reason,
+	enum err_code code)
+{
+	if (code == ERR_NOMEM)
+		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
+			"the server has no memory for the templates of this item now");
+	else
+		fail_template(call, template, reason,
+			code == ERR_IO
+				? SPAN("no process can be had to run it")
+				: SPAN("too much waits for the processes that run templates"));
+}
+
 /* ---- before the call ---- */
 
 /* What follows is compiled while the call is under way. */
@@ -188,15 +219,15 @@ static void announce(struct call *call, const struct template *template)
 static enum call_step ask_before(struct call *call, const struct template *template)
 {
 	const struct task *task = task_of(call);
-	const char *why = ask(call, template, NULL, 0, task->env->item.config->limits.max_body,
+	enum err_code code = ask(call, template, NULL, 0, task->env->item.config->limits.max_body,
 		call->deadline_us);
 
-	if (!why) {
+	if (code == ERR_OK) {
 		announce(call, endpoint_of(task)->response);
 		announce(call, endpoint_of(task)->fallback);
 		return CALL_WAIT;
 	}
-	fail_template(call, template, REASON_REQUEST, span_of(why));
+	fail_ask(call, template, REASON_REQUEST, code);
 	return CALL_FAIL;
 }
 
@@ -303,7 +334,7 @@ static uint64_t last_deadline(const struct call *call)
 	return call->deadline_us > end_us ? call->deadline_us : end_us;
 }
 
-static const char *ask_after(struct call *call, const struct template *template,
+static enum err_code ask_after(struct call *call, const struct template *template,
 	const struct template_part *more, size_t count)
 {
 	return ask(call, template, more, count,
@@ -320,7 +351,7 @@ static bool ask_fallback(struct call *call)
 	if (!error.failed) {
 		const struct template_part more = {"error", {error.ptr, error.len}};
 
-		asked = !ask_after(call, endpoint_of(task_of(call))->fallback, &more, 1);
+		asked = ask_after(call, endpoint_of(task_of(call))->fallback, &more, 1) == ERR_OK;
 	}
 	buf_free(&error);
 	return asked;
@@ -331,11 +362,11 @@ static enum call_step fall_back(struct call *call)
 	return endpoint_of(task_of(call))->fallback && ask_fallback(call) ? CALL_WAIT : CALL_GO;
 }
 
-static const char *ask_response(struct call *call)
+static enum err_code ask_response(struct call *call)
 {
 	const struct outcome *outcome = &call->outcome;
 	const struct span lines = {outcome->headers.ptr, outcome->headers.len};
-	const char *why = "the server has no memory for it now";
+	enum err_code code = ERR_NOMEM;
 	struct buf status, headers, body;
 
 	buf_init(&status, 16);
@@ -347,12 +378,12 @@ static const char *ask_response(struct call *call)
 		const struct template_part more[] = {{"status", {status.ptr, status.len}},
 			{"headers", {headers.ptr, headers.len}}, {"body", {body.ptr, body.len}}};
 
-		why = ask_after(call, endpoint_of(task_of(call))->response, more, 3);
+		code = ask_after(call, endpoint_of(task_of(call))->response, more, 3);
 	}
 	buf_free(&status);
 	buf_free(&headers);
 	buf_free(&body);
-	return why;
+	return code;
 }
 
 /* What the upstream said may repeat what it was sent. */
@@ -379,24 +410,30 @@ static void mask_outcome(struct call *call)
 	}
 }
 
+/* With its batch, by somebody who waits for the end: no step may hold that up. */
+static bool is_stopped(const struct outcome *outcome)
+{
+	return outcome->code == ITEM_CANCELLED && outcome->reason != REASON_STOP_ON_ERROR;
+}
+
 enum call_step task_finish(struct call *call)
 {
 	struct task *task = task_of(call);
 	const struct endpoint *endpoint = endpoint_of(task);
 	const struct item *item = (const struct item *)(const void *)call;
-	const char *why;
+	enum err_code code;
 
 	mask_outcome(call);
-	if (task->env->unwanted && task->env->unwanted(item))
+	if (is_stopped(&call->outcome) || (task->env->unwanted && task->env->unwanted(item)))
 		return CALL_GO;
 	if (call->outcome.code != ITEM_OK)
 		return fall_back(call);
 	if (!endpoint->response)
 		return CALL_GO;
-	why = ask_response(call);
-	if (!why)
+	code = ask_response(call);
+	if (code == ERR_OK)
 		return CALL_WAIT;
-	fail_template(call, endpoint->response, REASON_RESPONSE, span_of(why));
+	fail_ask(call, endpoint->response, REASON_RESPONSE, code);
 	return fall_back(call);
 }
 
@@ -404,10 +441,14 @@ enum call_step task_finish(struct call *call)
 static bool keep_result(struct call *call, struct span text)
 {
 	struct task *task = task_of(call);
+	char *copy;
 
 	if (!charge(task, mem_block(text.len + 1)))
 		return false;
-	return buf_add(&task->result, text.ptr, text.len) == ERR_OK;
+	copy = mem_copy(text.ptr, text.len);
+	if (copy)
+		task->result = (struct span){copy, text.len};
+	return copy;
 }
 
 static enum call_step take_result(struct call *call, struct span text)

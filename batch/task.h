@@ -24,11 +24,11 @@ struct task_env {
 
 struct task {
 	const struct task_env *env;
-	struct span data;  /* the item: JSON, the submitter's */
-	struct item *made; /* what the `request` template's output became; NULL: nothing */
-	char *output;      /* that output */
-	struct buf result; /* JSON: of `response` or `fallback` */
-	size_t charged;    /* bytes of the budget: output and result */
+	struct span data;   /* the item: JSON, the submitter's */
+	struct item *made;  /* what the `request` template's output became; NULL: nothing */
+	char *output;       /* that output */
+	struct span result; /* JSON: of `response` or `fallback`; empty: none */
+	size_t charged;     /* bytes of the budget: output and result */
 	bool fallback_used;
 	/* while a helper process is asked: */
 	struct helper_request *asked;

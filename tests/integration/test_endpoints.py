@@ -493,6 +493,7 @@ class Idempotent(named.Case):
         return {"endpoints": {"calls": common, "not": {**common, "idempotent": False},
                               "own": {**common, "request": '{body: .item, headers: {"idempotency-KEY": "k-\\(.index)"}}'},
                               "fixed": {**common, "headers": {"Idempotency-Key": "operator"}},
+                              "data": {**common, "request": '{body: .item, headers: {"Idempotency-Key": .item.own}}'},
                               "bare": {"url": cls.fault.url("/flaky", key="bare", fail=1), "idempotent": True, "method": "POST",
                                        "retry": {"max_attempts": 2, "backoff": "1ms"}}}}
 
@@ -535,6 +536,19 @@ class Idempotent(named.Case):
         self.single("own", told(body=1, statuses=[503], key="t"))
         self.single("fixed", told(body=1))
         self.assertEqual(self.keys(), [["k-0"], ["k-0"], ["operator"]])
+
+    def test_an_item_that_takes_the_key_away_is_not_repeated_without_one(self):
+        for n, own in enumerate([None, [], "", " "]):
+            self.fault.reset()
+            result = self.single("data", {**told(body=1, statuses=[0], key="d%d" % n), "own": own})
+            keys = self.keys()
+            if isinstance(own, str):  # sent as it is, so nothing protects a second attempt
+                self.assert_error(result, "upstream_protocol", sent=True)
+                self.assertEqual(keys, [[""]])
+            else:
+                self.assertEqual((result["success"], result["attempts"]), (True, 2))
+                self.assertRegex(keys[0][0], r"^[!-~]{16,255}$")
+                self.assertEqual(keys, [keys[0]] * 2)
 
 
 if __name__ == "__main__":
