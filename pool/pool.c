@@ -186,18 +186,19 @@ static unsigned rule_locked(
 }
 
 /* Likewise. */
-static void endpoint_rule_locked(
+static bool endpoint_rule_locked(
 	void *pool_arg, const char *name, struct sched_bound *ret_bound) NO_THREAD_SAFETY_ANALYSIS
 {
 	const struct pool *pool = pool_arg;
 	const struct config_endpoint *endpoint = config_endpoint_of(pool->shared.config, name);
 
-	*ret_bound = (struct sched_bound){.concurrency = UINT_MAX};
 	if (!endpoint)
-		return;
+		return false;
+	*ret_bound = (struct sched_bound){.concurrency = UINT_MAX};
 	if (endpoint->concurrency > 0)
 		ret_bound->concurrency = endpoint->concurrency;
 	ret_bound->rate_per_s = endpoint->rate_per_s;
+	return true;
 }
 
 static enum err_code start_workers(

@@ -27,7 +27,8 @@ struct sched_options {
 	/* The bound (>= 1) of this upstream and the index of its rule; only host, port and origin
 	 * of `url` may be looked at. */
 	unsigned (*upstream_rule)(void *self, const struct url *url, size_t *ret_rule);
-	void (*endpoint_rule)(void *self, const char *name, struct sched_bound *ret_bound);
+	/* False: there is no endpoint of this name (any more). */
+	bool (*endpoint_rule)(void *self, const char *name, struct sched_bound *ret_bound);
 	void *self;
 };
 

@@ -2,8 +2,9 @@
  * endpoints.
  *
  * An endpoint stays in the table while its rule bounds anything, used or not, so that nobody gets a
- * fresh token by leaving it alone; a reload that takes it out of the configuration ends that. So
- * the table is bounded by the configuration's names and the groups there are. */
+ * fresh token by leaving it alone. One that a reload takes out of the configuration keeps its rule
+ * as long as groups use it, and goes with the last of them. So the table is bounded by the
+ * configuration's names and the groups there are. */
 #include <limits.h>
 #include <string.h>
 
@@ -14,17 +15,17 @@ static bool matches(const struct hash_node *node, const void *name)
 	return strcmp(LIST_OF(node, const struct sched_endpoint, node)->name, name) == 0;
 }
 
-static struct sched_bound rule_of(const struct sched *sched, const char *name)
+/* False: the configuration has no such endpoint. */
+static bool read_rule(const struct sched *sched, const char *name, struct sched_bound *ret_rule)
 {
-	struct sched_bound rule = {.concurrency = UINT_MAX};
-
-	sched->options.endpoint_rule(sched->options.self, name, &rule);
-	return rule;
+	*ret_rule = (struct sched_bound){.concurrency = UINT_MAX};
+	return sched->options.endpoint_rule(sched->options.self, name, ret_rule);
 }
 
 static bool bounds_nothing(const struct sched_endpoint *endpoint)
 {
-	return endpoint->bound.limit == UINT_MAX && endpoint->bound.bucket.rate_per_s <= 0;
+	return endpoint->removed ||
+	       (endpoint->bound.limit == UINT_MAX && endpoint->bound.bucket.rate_per_s <= 0);
 }
 
 static struct sched_endpoint *make(struct sched *sched, const char *name, uint64_t key)
@@ -36,7 +37,7 @@ static struct sched_endpoint *make(struct sched *sched, const char *name, uint64
 	if (!endpoint)
 		return NULL;
 	memcpy(endpoint->name, name, size);
-	rule = rule_of(sched, name);
+	endpoint->removed = !read_rule(sched, name, &rule);
 	bound_init(&endpoint->bound, rule.concurrency, rule.rate_per_s, sched->now_us);
 	endpoint->bound.timer.kind = TIMER_BOUND;
 	hash_insert(&sched->endpoints, &endpoint->node, key);
@@ -109,8 +110,11 @@ static void ask_for_upstream(struct sched *sched, struct upstream *upstream)
 
 static void ask_for_endpoint(struct sched *sched, struct sched_endpoint *endpoint)
 {
-	struct sched_bound rule = rule_of(sched, endpoint->name);
+	struct sched_bound rule;
 
+	endpoint->removed = !read_rule(sched, endpoint->name, &rule);
+	if (endpoint->removed)
+		return; /* what still runs keeps to what it began with */
 	endpoint->bound.limit = rule.concurrency;
 	bucket_set_rate(&endpoint->bound.bucket, rule.rate_per_s, sched->now_us);
 }

@@ -45,7 +45,8 @@ struct sched_endpoint { /* exists while groups use it, or its rule bounds anythi
 		     idle for a moment would bring the next token early */
 	struct hash_node node;
 	struct bound bound;
-	size_t refs; /* groups */
+	size_t refs;  /* groups */
+	bool removed; /* the configuration has none of this name any more */
 	char name[];
 };
 

@@ -40,7 +40,7 @@ struct fake_endpoint {
 	char name[24];
 	unsigned limit;
 	struct fake_bucket bucket; /* true from the first group on */
-	bool used;
+	bool used, removed;        /* removed: the configuration has it no more */
 	size_t flying;
 };
 
@@ -144,11 +144,14 @@ static inline struct fake_endpoint *world_endpoint(struct fake_world *world, con
 	return endpoint;
 }
 
-static inline void world_endpoint_rule(void *self, const char *name, struct sched_bound *ret_bound)
+static inline bool world_endpoint_rule(void *self, const char *name, struct sched_bound *ret_bound)
 {
 	const struct fake_endpoint *endpoint = world_endpoint(self, name);
 
+	if (endpoint->removed)
+		return false;
 	*ret_bound = (struct sched_bound){endpoint->limit, endpoint->bucket.rate};
+	return true;
 }
 
 static inline double world_tokens(const struct fake_bucket *bucket, uint64_t now_us)

@@ -446,6 +446,28 @@ START_TEST(an_endpoint_without_bounds_gets_them_by_a_reload)
 }
 END_TEST
 
+START_TEST(what_runs_when_a_reload_removes_it_keeps_to_its_bounds)
+{
+	struct fake_group anns, bobs;
+
+	begin(2, 100);
+	open_group(&anns, ann, "chat");
+	open_group(&bobs, bob, "chat");
+	world_submit_many(&world, &anns, "http://a:80", 20, 50 * MS);
+	world_submit_many(&world, &bobs, "http://a:80", 20, 50 * MS);
+	world_run_until(&world, world.now_us + 30 * MS);
+	chat->removed = true;
+	reload(2, 100);
+	world_run_until(&world, world.now_us + 100 * MS); /* the world minds its books */
+	ck_assert_uint_eq(world.flying, 2);
+	world_close(&world, &anns);
+	world_close(&world, &bobs);
+	world_run(&world);
+	ck_assert_uint_le(world.most_flying, 2);
+	finish();
+}
+END_TEST
+
 static struct fake_call **run_late(struct pool_group_options options)
 {
 	static struct fake_group group;
@@ -646,6 +668,7 @@ int main(void)
 	tcase_add_test(tcase, a_reload_raises_it_and_those_that_wait_start);
 	tcase_add_test(tcase, a_reload_changes_its_rate_and_those_that_wait_go_by_the_new_one);
 	tcase_add_test(tcase, an_endpoint_without_bounds_gets_them_by_a_reload);
+	tcase_add_test(tcase, what_runs_when_a_reload_removes_it_keeps_to_its_bounds);
 	tcase_add_test(
 		tcase, what_waits_for_its_rate_when_the_batchs_clock_runs_out_ends_as_rate_limited);
 	tcase_add_test(
