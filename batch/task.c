@@ -1,11 +1,10 @@
 /* task.c - an item of a named endpoint: its data, and the steps that templates take for it before
  * and after its call.
  *
- * Each step is: ask -> (a helper process) -> on_answer -> the next step, or call_resume. What can
- * go wrong with a template ends its item alone, as transform_failed. */
-#include "batch/task.h"
+ * Each step is: task_ask -> (a helper process) -> task_answered -> the next step, or call_resume.
+ * What can go wrong with a template ends its item alone, as transform_failed. */
+#include "batch/task_internal.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "batch/folding.h"
@@ -19,24 +18,9 @@ enum {
 }; /* what response and fallback may take, waiting included,
        when the item's own clock has run out */
 
-static struct task *task_of(struct call *call)
-{
-	return ((struct item *)(void *)call)->task;
-}
-
-static const struct endpoint *endpoint_of(const struct task *task)
-{
-	return task->env->item.use->endpoint;
-}
-
-static struct mem_budget *budget_of(const struct task *task)
-{
-	return task->env->item.budget;
-}
-
 static bool charge(struct task *task, size_t bytes)
 {
-	if (!mem_take(budget_of(task), bytes))
+	if (!mem_take(task_budget(task), bytes))
 		return false;
 	task->charged += bytes;
 	return true;
@@ -105,104 +89,6 @@ void task_destroy(struct task *task, struct mem_budget *budget)
 	mem_give(budget, charged);
 }
 
-/* ---- asking ---- */
-
-static void on_answer(void *call, enum helper_outcome outcome, struct span answer);
-
-enum { OWN_PARTS = 3, MORE_PARTS = 3 };
-
-/* The question of this item: what every template is given, and `more`. */
-static enum err_code make_question(const struct call *call, const struct template *template,
-	const struct template_part *more, size_t count, size_t output_max,
-	struct helper_question *question)
-{
-	const struct item *item = (const struct item *)(const void *)call;
-	const struct buf *params = &item->task->env->item.use->params;
-	char index[24];
-	int len = snprintf(index, sizeof index, "%zu", item->index);
-	struct template_part parts[OWN_PARTS + MORE_PARTS] = {{"item", item->task->data},
-		{"index", {index, (size_t)len}}, {"params", {params->ptr, params->len}}};
-
-	REQUIRE(count <= MORE_PARTS);
-	for (size_t i = 0; i < count; i++)
-		parts[OWN_PARTS + i] = more[i];
-	return template_question(
-		template, parts, OWN_PARTS + count, output_max, &question->bytes, &question->len);
-}
-
-static enum err_code put(
-	struct call *call, struct helper_set *set, const struct helper_question *question)
-{
-	struct task *task = task_of(call);
-	uint64_t now_us = call_now_us(call);
-	enum err_code code = helper_tell(set, question->note, template_text(task->asking), now_us);
-
-	return code == ERR_OK ? helper_ask(set, question, now_us, &task->asked) : code;
-}
-
-/* ERR_OK, and on_answer comes; ERR_NOMEM; ERR_IO: no process; ERR_LIMIT, ERR_BUSY: too much. */
-static enum err_code ask(struct call *call, const struct template *template,
-	const struct template_part *more, size_t count, size_t output_max, uint64_t deadline_us)
-{
-	struct task *task = task_of(call);
-	struct helper_set *set = call_helpers(call);
-	struct helper_question question = {.caller = task->env->caller,
-		.asker = task->env,
-		.note = template_id(template),
-		.limit_us = TEMPLATE_LIMIT_US,
-		.deadline_us = deadline_us,
-		.done = on_answer,
-		.arg = call};
-	enum err_code code = ERR_IO;
-
-	if (set)
-		code = make_question(call, template, more, count, output_max, &question);
-	if (code != ERR_OK)
-		return code;
-	task->asking = template;
-	task->asked_charged = mem_block(question.len);
-	code = ERR_NOMEM;
-	if (mem_take(budget_of(task), task->asked_charged)) {
-		code = put(call, set, &question);
-		if (code == ERR_OK)
-			return ERR_OK;
-		mem_give(budget_of(task), task->asked_charged);
-	}
-	mem_free(question.bytes);
-	return code;
-}
-
-void task_forget(struct call *call)
-{
-	struct task *task = task_of(call);
-
-	helper_forget(call_helpers(call), task->asked);
-	task->asked = NULL;
-	mem_give(budget_of(task), task->asked_charged);
-}
-
-static void fail_template(struct call *call, const struct template *template,
-	enum item_reason reason, struct span why)
-{
-	call_fail(call, ITEM_TRANSFORM_FAILED, reason, false, "%s: the template `%s` failed: %.*s",
-		endpoint_of(task_of(call))->config->name,
-		template_kind_text(template_kind(template)), (int)why.len, why.ptr);
-}
-
-/* It could not be asked. */
-static void fail_ask(struct call *call, const struct template *template, enum item_reason reason,
-	enum err_code code)
-{
-	if (code == ERR_NOMEM)
-		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
-			"the server has no memory for the templates of this item now");
-	else
-		fail_template(call, template, reason,
-			code == ERR_IO
-				? SPAN("no process can be had to run it")
-				: SPAN("too much waits for the processes that run templates"));
-}
-
 /* ---- before the call ---- */
 
 /* What follows is compiled while the call is under way. */
@@ -219,21 +105,21 @@ static void announce(struct call *call, const struct template *template)
 static enum call_step ask_before(struct call *call, const struct template *template)
 {
 	const struct task *task = task_of(call);
-	enum err_code code = ask(call, template, NULL, 0, task->env->item.config->limits.max_body,
-		call->deadline_us);
+	enum err_code code = task_ask(call, template, NULL, 0,
+		task->env->item.config->limits.max_body, call->deadline_us);
 
 	if (code == ERR_OK) {
-		announce(call, endpoint_of(task)->response);
-		announce(call, endpoint_of(task)->fallback);
+		announce(call, task_endpoint(task)->response);
+		announce(call, task_endpoint(task)->fallback);
 		return CALL_WAIT;
 	}
-	fail_ask(call, template, REASON_REQUEST, code);
+	task_fail_ask(call, template, REASON_REQUEST, code);
 	return CALL_FAIL;
 }
 
 enum call_step task_prepare(struct call *call)
 {
-	const struct endpoint *endpoint = endpoint_of(task_of(call));
+	const struct endpoint *endpoint = task_endpoint(task_of(call));
 
 	if (endpoint->item_check)
 		return ask_before(call, endpoint->item_check);
@@ -275,12 +161,12 @@ static enum err_code read_output(
 
 static enum call_step take_request(struct call *call, struct span text)
 {
-	const struct template *request = endpoint_of(task_of(call))->request;
+	const struct template *request = task_endpoint(task_of(call))->request;
 	struct item_verdict verdict;
 	struct item *made = NULL;
 
 	if (text.len == 0) {
-		fail_template(call, request, REASON_REQUEST, SPAN("it gave no output"));
+		task_fail_template(call, request, REASON_REQUEST, SPAN("it gave no output"));
 		return CALL_FAIL;
 	}
 	if (read_output(call, text, &made, &verdict) != ERR_OK) {
@@ -289,7 +175,7 @@ static enum call_step take_request(struct call *call, struct span text)
 		return CALL_FAIL;
 	}
 	if (!made) {
-		fail_template(call, request, REASON_REQUEST, span_of(verdict.fault.message));
+		task_fail_template(call, request, REASON_REQUEST, span_of(verdict.fault.message));
 		return CALL_FAIL;
 	}
 	adopt(call, made);
@@ -298,7 +184,7 @@ static enum call_step take_request(struct call *call, struct span text)
 
 static enum call_step take_check(struct call *call, struct span text)
 {
-	const struct endpoint *endpoint = endpoint_of(task_of(call));
+	const struct endpoint *endpoint = task_endpoint(task_of(call));
 	const char *message = endpoint->config->item_check_message;
 
 	if (!span_equals(text, "false") && !span_equals(text, "null"))
@@ -313,7 +199,7 @@ static enum call_step answer_before(
 {
 	struct task *task = task_of(call);
 
-	if (answer->ok && task->asking == endpoint_of(task)->item_check)
+	if (answer->ok && task->asking == task_endpoint(task)->item_check)
 		return take_check(call, answer->text);
 	if (answer->ok)
 		return take_request(call, answer->text);
@@ -321,7 +207,7 @@ static enum call_step answer_before(
 		call_fail(call, ITEM_TIMEOUT, REASON_CONNECT, true,
 			"the time ran out before the call to %s was ready", call_url(call)->host);
 	else
-		fail_template(call, task->asking, REASON_REQUEST, answer->text);
+		task_fail_template(call, task->asking, REASON_REQUEST, answer->text);
 	return CALL_FAIL;
 }
 
@@ -337,7 +223,7 @@ static uint64_t last_deadline(const struct call *call)
 static enum err_code ask_after(struct call *call, const struct template *template,
 	const struct template_part *more, size_t count)
 {
-	return ask(call, template, more, count,
+	return task_ask(call, template, more, count,
 		task_of(call)->env->item.config->limits.max_response, last_deadline(call));
 }
 
@@ -351,7 +237,7 @@ static bool ask_fallback(struct call *call)
 	if (!error.failed) {
 		const struct template_part more = {"error", {error.ptr, error.len}};
 
-		asked = ask_after(call, endpoint_of(task_of(call))->fallback, &more, 1) == ERR_OK;
+		asked = ask_after(call, task_endpoint(task_of(call))->fallback, &more, 1) == ERR_OK;
 	}
 	buf_free(&error);
 	return asked;
@@ -359,7 +245,7 @@ static bool ask_fallback(struct call *call)
 
 static enum call_step fall_back(struct call *call)
 {
-	return endpoint_of(task_of(call))->fallback && ask_fallback(call) ? CALL_WAIT : CALL_GO;
+	return task_endpoint(task_of(call))->fallback && ask_fallback(call) ? CALL_WAIT : CALL_GO;
 }
 
 static enum err_code ask_response(struct call *call)
@@ -378,7 +264,7 @@ static enum err_code ask_response(struct call *call)
 		const struct template_part more[] = {{"status", {status.ptr, status.len}},
 			{"headers", {headers.ptr, headers.len}}, {"body", {body.ptr, body.len}}};
 
-		code = ask_after(call, endpoint_of(task_of(call))->response, more, 3);
+		code = ask_after(call, task_endpoint(task_of(call))->response, more, 3);
 	}
 	buf_free(&status);
 	buf_free(&headers);
@@ -389,10 +275,10 @@ static enum err_code ask_response(struct call *call)
 /* What the upstream said may repeat what it was sent. */
 static void mask_outcome(struct call *call)
 {
-	const struct config_strings *secrets = &endpoint_of(task_of(call))->config->secrets;
+	const struct config_strings *secrets = &task_endpoint(task_of(call))->config->secrets;
 	struct outcome *outcome = &call->outcome;
 
-	if (outcome->timing && !endpoint_of(task_of(call))->config->expose_errors) {
+	if (outcome->timing && !task_endpoint(task_of(call))->config->expose_errors) {
 		mem_free(outcome->timing->url);
 		outcome->timing->url = NULL;
 	}
@@ -419,7 +305,7 @@ static bool is_stopped(const struct outcome *outcome)
 enum call_step task_finish(struct call *call)
 {
 	struct task *task = task_of(call);
-	const struct endpoint *endpoint = endpoint_of(task);
+	const struct endpoint *endpoint = task_endpoint(task);
 	const struct item *item = (const struct item *)(const void *)call;
 	enum err_code code;
 
@@ -433,7 +319,7 @@ enum call_step task_finish(struct call *call)
 	code = ask_response(call);
 	if (code == ERR_OK)
 		return CALL_WAIT;
-	fail_ask(call, endpoint->response, REASON_RESPONSE, code);
+	task_fail_ask(call, endpoint->response, REASON_RESPONSE, code);
 	return fall_back(call);
 }
 
@@ -456,7 +342,7 @@ static enum call_step take_result(struct call *call, struct span text)
 	struct task *task = task_of(call);
 
 	if (text.len == 0) {
-		fail_template(call, task->asking, REASON_RESPONSE, SPAN("it gave no output"));
+		task_fail_template(call, task->asking, REASON_RESPONSE, SPAN("it gave no output"));
 		return fall_back(call);
 	}
 	if (keep_result(call, text)) {
@@ -472,27 +358,27 @@ static enum call_step answer_after(struct call *call, const struct template_answ
 {
 	struct task *task = task_of(call);
 
-	if (task->asking == endpoint_of(task)->fallback) {
+	if (task->asking == task_endpoint(task)->fallback) {
 		task->fallback_used =
 			answer->ok && answer->text.len > 0 && keep_result(call, answer->text);
 		return CALL_GO;
 	}
 	if (answer->ok)
 		return take_result(call, answer->text);
-	fail_template(call, task->asking, REASON_RESPONSE, answer->text);
+	task_fail_template(call, task->asking, REASON_RESPONSE, answer->text);
 	return fall_back(call);
 }
 
-static void on_answer(void *call_arg, enum helper_outcome outcome, struct span bytes)
+void task_answered(void *call_arg, enum helper_outcome outcome, struct span bytes)
 {
 	struct call *call = call_arg;
 	struct task *task = task_of(call);
-	const struct endpoint *endpoint = endpoint_of(task);
+	const struct endpoint *endpoint = task_endpoint(task);
 	const struct template_answer answer = template_read(outcome, bytes);
 	enum call_step step;
 
 	task->asked = NULL;
-	mem_give(budget_of(task), task->asked_charged);
+	mem_give(task_budget(task), task->asked_charged);
 	if (task->asking == endpoint->item_check || task->asking == endpoint->request)
 		step = answer_before(call, outcome, &answer);
 	else
