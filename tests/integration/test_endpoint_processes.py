@@ -18,7 +18,8 @@ class Processes(named.Case):
         return {"pool": {"threads": 1}, "endpoints": {
             "act": {"url": cls.fault.url("/ok"), "request": "if .item == \"loop\" then (def f: f; f) else {} end", "response": ".index",
                     "timeout": "60s"},
-            "wait": {"url": cls.fault.url("/gate", key="w"), "request": "{}", "response": ".index", "timeout": "60s"}}}
+            "wait": {"url": cls.fault.url("/gate", key="w"), "request": "{}", "response": ".index", "timeout": "60s"},
+            "back": {"url": cls.fault.url("/gate", key="b"), "fallback": ".index", "timeout": "60s"}}}
 
     def tearDown(self):
         self.at_rest()
@@ -118,6 +119,18 @@ class Processes(named.Case):
             if limit == "100s":
                 self.assertNotIn("cancelled", codes)
             server.ended(0)
+
+    def test_a_shutdown_waits_for_no_fallback(self):
+        server = self.start({**self.server.config, "server": {"port": 0, "drain_timeout": "100ms"}})
+        running = world.in_thread(self.send, "back", list(range(30)), options={"concurrency": 3}, server=server)
+        world.wait_for("calls", lambda: self.fault.hits("/gate") == 3)
+        os.kill(server.serving_pid, signal.SIGTERM)
+        document = running.result().json()
+        named.check_document(document, 30)
+        for result in document["results"]:
+            self.assert_error(result, "cancelled", "drain")
+            self.assertEqual((result["fallback_used"], result["result"]), (False, None))
+        server.ended(0)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,8 @@ static const struct {
 	{"http://a/b", "[\"\"]", NULL},
 	{"http://a/b", "[\"c/d\"]", NULL},
 	{"http://a/b", "[\"c\\\\d\"]", NULL},
+	{"http://a/b", "[\"..%2fc\"]", NULL},
+	{"http://a/b", "[\"%2E%2E%5C\"]", NULL},
 	{"http://a/b", "[\"\\n\"]", NULL},
 	{"http://a/b", "[null]", NULL},
 	{"http://a/b", "[[\"c\"]]", NULL},
