@@ -133,10 +133,10 @@ static enum err_code make_guard(struct endpoint *endpoint, const struct config *
 	uint16_t own_port, struct buf *faults)
 {
 	bool nomem = false;
-	struct url url = {0};
+	struct url *url = &endpoint->url;
 	struct err err;
 	enum item_reason reason =
-		url_parse(span_of(endpoint->config->url), (struct span){NULL, 0}, &url, &nomem);
+		url_parse(span_of(endpoint->config->url), (struct span){NULL, 0}, url, &nomem);
 	enum err_code code = ERR_NOMEM;
 
 	if (reason != REASON_NONE && !nomem)
@@ -145,29 +145,14 @@ static enum err_code make_guard(struct endpoint *endpoint, const struct config *
 			"any, no user name, and printable ASCII (percent-encode the rest)",
 			faults);
 	else if (!nomem)
-		code = guard_new_origin(config, own_port, &url, &endpoint->guard, &err);
-	if (code == ERR_OK && guard_check_url(endpoint->guard, &url) != REASON_NONE)
+		code = guard_new_origin(config, own_port, url, &endpoint->guard, &err);
+	if (code == ERR_OK && guard_check_url(endpoint->guard, url) != REASON_NONE)
 		code = complain(endpoint, config, "url",
 			"leads to what targets.deny names, or to this server itself", faults);
-	url_free(&url);
 	return code;
 }
 
 /* ---- parts ---- */
-
-static struct span base_path_of(const char *url)
-{
-	const char *host = strstr(url, "://"), *path;
-	size_t len;
-
-	path = host ? strpbrk(host + 3, "/?#") : NULL;
-	if (!path || *path != '/')
-		return (struct span){"", 0};
-	len = strcspn(path, "?#");
-	while (len > 0 && path[len - 1] == '/')
-		len--;
-	return (struct span){path, len};
-}
 
 static bool is_json(const char *type)
 {
@@ -238,7 +223,6 @@ static enum err_code make(struct endpoint *endpoint, const struct config *config
 {
 	enum err_code code = make_defaults(endpoint), also;
 
-	endpoint->base_path = base_path_of(endpoint->config->url);
 	endpoint->text_body = sends_text(endpoint->config);
 	if (code == ERR_OK)
 		code = make_guard(endpoint, config, own_port, faults);
@@ -358,6 +342,7 @@ static void release(struct endpoint *endpoint)
 	char *defaults = (char *)(uintptr_t)endpoint->defaults.ptr;
 
 	guard_unref(endpoint->guard);
+	url_free(&endpoint->url);
 	if (defaults)
 		mem_wipe(defaults, endpoint->defaults.len);
 	mem_free(defaults);

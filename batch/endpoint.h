@@ -11,10 +11,9 @@
 
 struct endpoint { /* constant; lives as long as its set */
 	const struct config_endpoint *config;
-	struct guard *guard;   /* opens its origin, and nothing else */
-	struct span defaults;  /* JSON: what a batch of it has as `defaults`; holds secrets */
-	struct span base_path; /* of its url, without a `/` at the end: what every call's begins
-				  with; in `config` */
+	struct guard *guard;  /* opens its origin, and nothing else */
+	struct span defaults; /* JSON: what a batch of it has as `defaults`; holds secrets */
+	struct url url;       /* the configuration's: what every call's begins with */
 	struct template *request, *response, *fallback, *item_check; /* NULL: none */
 	bool text_body; /* the configured Content-Type is not JSON: a string is sent as it is */
 };

@@ -206,3 +206,13 @@ enum err_code endpoint_path_join(
 		code = buf_add(out, url.ptr + keep, end - keep);
 	return code == ERR_OK ? buf_add(out, url.ptr + end, url.len - end) : code;
 }
+
+bool endpoint_path_is_below(const struct url *base, const struct url *url)
+{
+	size_t len = path_end(span_of(base->text));
+
+	while (len > 0 && base->text[len - 1] == '/')
+		len--;
+	return url_same_origin(base, url) && strncmp(url->text, base->text, len) == 0 &&
+	       strchr("/?", url->text[len]);
+}

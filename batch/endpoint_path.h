@@ -3,6 +3,7 @@
 #ifndef BATCH_ENDPOINT_PATH_H
 #define BATCH_ENDPOINT_PATH_H
 #include "batch/fault.h"
+#include "pool/url.h"
 
 /* Adds `url` with `path` (proved JSON: a string that goes in as it stands, or a list of segments
  * that are percent-encoded) between its own path and its query. Nothing of the URL can be left by
@@ -10,4 +11,6 @@
  * control characters. ERR_INVALID: a fault at /path was added. ERR_NOMEM, ERR_LIMIT (out's). */
 enum err_code endpoint_path_join(
 	struct span url, struct span path, struct buf *out, struct fault *fault);
+/* Whatever was joined: `url` begins with the origin and the path of `base`. */
+bool endpoint_path_is_below(const struct url *base, const struct url *url);
 #endif

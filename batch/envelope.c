@@ -55,7 +55,8 @@ static struct span member_or_none(const struct member_set *set, enum member memb
 	return member_has(set, member) ? set->values[member] : none;
 }
 
-/* Callers may only tighten what the operator set; the rate is the endpoint's own matter. */
+/* Callers may only tighten the endpoint's concurrency (its rate is its own matter); an item's time
+ * is theirs to say. */
 static void tighten(const struct endpoint_use *use, struct envelope *envelope)
 {
 	unsigned most = use->endpoint->config->concurrency;

@@ -260,11 +260,14 @@ static enum err_code read_members(struct plan *plan, struct span *ret_query)
 static enum err_code read_url(
 	struct plan *plan, struct span query, struct item_verdict *verdict, struct url *ret_url)
 {
+	const struct endpoint_use *use = plan->env->use;
 	bool nomem = false;
 	enum item_reason reason = url_parse(plan->url, query, ret_url, &nomem);
 
 	if (nomem)
 		return ERR_NOMEM;
+	if (reason == REASON_NONE && use && !endpoint_path_is_below(&use->endpoint->url, ret_url))
+		reason = REASON_URL_INVALID;
 	if (reason == REASON_NONE) {
 		reason = guard_check_url(plan->env->guard, ret_url);
 		if (reason == REASON_NONE)

@@ -2,13 +2,18 @@
 # start.sh - what the examples start, and end: the stand-in for a provider, and batchgate. Sourced by their run.sh.
 #
 # Everything listens on loopback, on free ports, and is ended by its own id when the script ends, however it does (Ctrl-C too).
-# Takes: BATCHGATE, the program; LOGS, a folder that keeps what both logged. Gives: LLM_BASE_URL and LLM_API_KEY (made up unless
-# set), STAND_IN (its address, or empty), BATCH_URL, BATCHGATE_PID.
+# Takes: BATCHGATE, the program; LOGS, a folder that keeps what both logged; --serve as the script's first argument. Gives:
+# LLM_BASE_URL and LLM_API_KEY (made up unless set), STAND_IN (its address, or empty), BATCH_URL, BATCHGATE_PID.
 set -eu
 EXAMPLES=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BATCHGATE=${BATCHGATE:-$EXAMPLES/../build/release/batchgate}
 FOLDER=${LOGS:-$(mktemp -d "${TMPDIR:-/tmp}/batchgate-example-XXXXXX")}
 STAND_IN=""
+# What --serve prints is pasted into another shell.
+case ${1:-} in
+--serve) NOTE="# " ;;
+*) NOTE="" ;;
+esac
 
 finish() {
 	local pid
@@ -48,14 +53,18 @@ await() {
 	done
 }
 
-# start_stand_in OPTIONS...: nothing where LLM_BASE_URL names a provider.
+# start_stand_in OPTIONS...: none where LLM_BASE_URL names a provider. Says which of the two is called.
 start_stand_in() {
-	[ -z "${LLM_BASE_URL:-}" ] || return 0
+	if [ -n "${LLM_BASE_URL:-}" ]; then
+		echo "${NOTE}calling $LLM_BASE_URL (LLM_BASE_URL is set; unset it for the offline stand-in)"
+		return
+	fi
 	export LLM_API_KEY="${LLM_API_KEY:-key-$$-$RANDOM$RANDOM}"
 	launch stand-in /usr/bin/python3 "$EXAMPLES/llm-upstream/llm_upstream.py" --port 0 "$@"
 	await "$launched" stand-in ^http "$FOLDER/stand-in.out"
 	STAND_IN=$(head -n 1 "$FOLDER/stand-in.out")
 	export LLM_BASE_URL=$STAND_IN
+	echo "${NOTE}calling $STAND_IN (the offline stand-in)"
 }
 
 # start_batchgate CONFIG

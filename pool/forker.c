@@ -8,6 +8,7 @@
 #include "pool/forker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -77,6 +78,17 @@ static bool die_with(pid_t parent)
 	return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
 }
 
+/* Where memory runs out, a helper goes before the program. */
+static void offer_to_oom(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, "1000", 4);
+	close(fd);
+}
+
 static _Noreturn void become_child(const struct loop *loop, pid_t forker, int fd)
 {
 	sigset_t none;
@@ -84,6 +96,7 @@ static _Noreturn void become_child(const struct loop *loop, pid_t forker, int fd
 	if (!die_with(forker))
 		_exit(EXIT_FAILURE);
 	prctl(PR_SET_NAME, "batchgate-help");
+	offer_to_oom();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (dup2(fd, CONTROL_FD) < 0 || close_range(FIRST_FREE_FD, ~0U, 0) != 0)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "pool/helper.h"
 
@@ -167,6 +168,19 @@ static void watch_resolver(void *worker, int fd, uint32_t events)
 	watch(worker, RESOLVER_EVENT, fd, events);
 }
 
+/* Which of its walls the kernel does not have: once is enough. */
+static void on_remark(void *worker, struct span remarks)
+{
+	static atomic_flag told = ATOMIC_FLAG_INIT;
+	char text[256];
+
+	(void)worker;
+	if (remarks.len == 0 || atomic_flag_test_and_set(&told))
+		return;
+	snprintf(text, sizeof text, "%.*s", (int)remarks.len, remarks.ptr);
+	log_warn("template_sandbox", LOG_S("message", text));
+}
+
 static void watch_helper(void *worker, int fd, uint32_t events)
 {
 	watch(worker, HELPER_EVENT, fd, events);
@@ -182,6 +196,7 @@ struct helper_set *worker_helpers(struct worker *worker)
 		.notes_max = NOTES_MAX,
 		.note_bytes = NOTE_BYTES,
 		.watch = watch_helper,
+		.remark = on_remark,
 		.arg = worker};
 
 	if (!worker->helpers && options.forker &&

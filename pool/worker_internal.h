@@ -17,7 +17,8 @@ struct worker {
 	int epoll, wake;
 	struct resolver *resolver;
 	struct transport *transport;
-	struct heap timers; /* of transfers whose name is being resolved */
+	struct heap timers; /* of transfers: until a name must be resolved, and behind libcurl's
+			       clock */
 	size_t under_way_count;
 	struct list_node under_way; /* transfers */
 	struct list_node finishing; /* calls whose last step waits */

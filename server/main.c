@@ -272,8 +272,8 @@ static enum err_code adopt(struct daemon *daemon, struct config *next, struct er
 		snapshot_unref(snapshot);
 		return err_set(err, ERR_NOMEM, "no memory for the configuration");
 	}
+	pool_configure(service->pool, next); /* the bounds of new endpoints come before them */
 	service_set(service, snapshot);
-	pool_configure(service->pool, next);
 	configure_log(next);
 	config_unref(daemon->config);
 	daemon->config = config_ref(next);

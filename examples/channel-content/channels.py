@@ -44,7 +44,8 @@ def tell(result, folder):
 
 
 def produce(args, name, concurrency):
-    """One request for all channels; each result is told and saved as it arrives. Returns the seconds it took."""
+    """One request for all channels; each result is told and saved as it arrives. Returns the seconds it took, and whether all
+    succeeded."""
     document = {"items": [{"id": channel} for channel in CHANNELS], "params": {"topic": args.topic},
                 "options": {"concurrency": concurrency}}
     began, summary = time.monotonic(), None
@@ -57,7 +58,9 @@ def produce(args, name, concurrency):
         sys.exit("channels: the stream was cut short")
     seconds = time.monotonic() - began
     print("%d of %d in %.1f s\n" % (summary["succeeded"], summary["total"], seconds), flush=True)
-    return seconds
+    if not summary["succeeded"]:
+        sys.exit("channels: no channel succeeded")
+    return seconds, not summary["failed"]
 
 
 def change(stand_in, script):
@@ -78,12 +81,13 @@ def main():
     args = parser.parse_args()
 
     print("One after the other:")
-    alone = produce(args, "sequential", 1)
+    alone, all_alone = produce(args, "sequential", 1)
     print("All at once:")
-    together = produce(args, "parallel", len(CHANNELS))
-    print("%.1f times as fast." % (alone / together))
+    together, all_together = produce(args, "parallel", len(CHANNELS))
+    if all_alone and all_together:
+        print("%.1f times as fast.\n" % (alone / together))
     if args.stand_in:
-        print("\nThe newsletter fails:")
+        print("The newsletter fails:")
         change(args.stand_in, {"fail": ["newsletter=503"]})
         produce(args, "one-failed", len(CHANNELS))
 

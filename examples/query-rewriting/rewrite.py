@@ -69,6 +69,15 @@ class Run:
         self.retries = sum(max(0, result["attempts"] - 1) for result in self.results)
         self.refused = ask(args.stand_in, "GET", "/stats")["rate_limited"] if args.stand_in else None
         self.memory = rss(args.pid)
+        if not any(result["success"] for result in self.results):
+            sys.exit("rewrite: none of %d queries succeeded; the first: %s" % (len(queries), self.results[0]["error"]["message"]))
+
+
+def print_row(cells, run):
+    """Only the stand-in counts its 429s."""
+    if run.refused is None:
+        del cells[3]
+    print("| %s |" % " | ".join(map(str, cells)), flush=True)
 
 
 def show_table(args, queries):
@@ -76,16 +85,16 @@ def show_table(args, queries):
     rows = [(workers, None) for workers in args.workers]
     if args.rate_limit:
         rows.append((args.workers[-1], args.rate_limit))
-    print("%d queries, strategy %s\n" % (len(queries), STRATEGIES[0]))
-    print("| workers | time | speed-up | 429 | retries | fell back | server's memory |\n"
-          "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("%d queries, strategy %s\n" % (len(queries), STRATEGIES[0]), flush=True)
     first = run = None
     for workers, rate_limit in rows:
         run = Run(args, queries, STRATEGIES[0], workers, rate_limit)
-        first = first or run.seconds
-        print("| %s | %.1f s | %.1fx | %s | %d | %d | %.1f MiB |" % (
-            str(workers) + (", `rate_limit: %s`" % rate_limit if rate_limit else ""), run.seconds, first / run.seconds,
-            "?" if run.refused is None else run.refused, run.retries, run.fell_back, run.memory[0]), flush=True)
+        if first is None:
+            first = run.seconds
+            print_row(["workers", "time", "speed-up", "429", "retries", "fell back", "server's memory"], run)
+            print_row(["---"] + ["---:"] * 6, run)
+        print_row([str(workers) + (", `rate_limit: %s`" % rate_limit if rate_limit else ""), "%.1f s" % run.seconds,
+                   "%.1fx" % (first / run.seconds), run.refused, run.retries, run.fell_back, "%.1f MiB" % run.memory[0]], run)
     print("\nThe helper processes that run the config's jq programs: %.1f MiB, all together." % run.memory[1])
     return run
 
@@ -95,6 +104,17 @@ def save(folder, strategy, run):
     with open(os.path.join(folder, strategy + ".json"), "w", encoding="utf-8") as out:
         json.dump([result["result"] for result in run.results], out, ensure_ascii=False, indent=1)
         out.write("\n")
+
+
+def read_queries(path):
+    try:
+        with open(path, encoding="utf-8") as source:
+            queries = [line for line in source.read().splitlines() if line]
+    except (OSError, ValueError) as error:
+        sys.exit("rewrite: --queries %s: %s" % (path, getattr(error, "strerror", None) or error))
+    if not queries:
+        sys.exit("rewrite: --queries %s: there is no query in it" % path)
+    return queries
 
 
 def numbers(text):
@@ -114,8 +134,7 @@ def main():
     if args.stand_in and not args.workers:
         args.rate_limit = args.rate_limit or "2280/min"
     args.workers = args.workers or ([1, 5, 10, 20] if args.stand_in else [10])
-    with open(args.queries, encoding="utf-8") as source:
-        queries = [line for line in source.read().splitlines() if line]
+    queries = read_queries(args.queries)
 
     runs = {STRATEGIES[0]: show_table(args, queries)}
     for strategy in STRATEGIES[1:]:

@@ -86,7 +86,7 @@ class Reload(named.Case):
             self.reload(self.version("s%d" % n), server=server)
             if n % 10 == 0:
                 self.assertEqual(self.one_version(self.document("say", [1, 2, 3], server=server)), "s%d" % n)
-        self.assertLess(server.rss(peak=False) - before, 8 << 20)
+        self.assertLess(server.rss(peak=False) - before, world.memory_bound(8 << 20))
         self.assertLessEqual(len(named.helpers(server)), 4)
         self.assertLess(server.open_files(), 100)
 

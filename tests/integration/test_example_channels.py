@@ -80,6 +80,24 @@ class Channels(examples.Case):
         self.check_files(script, "parallel", SECONDS)
         self.check_files(script, "one-failed", ["linkedin", "blog"])
 
+    def test_a_provider_of_one_s_own_is_named_and_a_speed_up_only_of_what_is_whole(self):
+        _, _, upstream = self.serve(STAND_IN_OPTIONS=QUICK + " --fail newsletter=400")
+        script = self.start("--topic", TOPIC, "--output", "texts", LLM_BASE_URL=upstream)
+        out = script.end()
+        self.assertEqual(out.splitlines()[0], "calling %s (LLM_BASE_URL is set; unset it for the offline stand-in)" % upstream)
+        self.assertEqual([done[0] for done in DONE.findall(out)], ["2", "2"])
+        self.assertNotIn("as fast", out)
+        self.check_files(script, "parallel", ["linkedin", "blog"])
+
+    def test_where_no_channel_succeeds_the_code_says_so_and_no_speed_up_is_told(self):
+        script = self.start("--topic", TOPIC, "--output", "texts", STAND_IN_OPTIONS=QUICK + " --fail week=401")
+        out = script.end(1)
+        self.assertRegex(out.splitlines()[0], r"^calling http://127\.0\.0\.1:\d+ \(the offline stand-in\)$")
+        self.assertEqual([failed[0] for failed in FAILED.findall(out)], list(SECONDS))
+        self.assertEqual([done[0] for done in DONE.findall(out)], ["0"])
+        self.assertNotIn("as fast", out)
+        self.assertEqual(script.read("err"), "channels: no channel succeeded\n")
+
     def test_the_concurrency_asked_for_is_the_one_the_provider_sees(self):
         _, url, upstream = self.serve(STAND_IN_OPTIONS="--latency 0.5")
         for concurrency in (1, 3):

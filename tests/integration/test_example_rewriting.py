@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(examples.EXAMPLES, "llm-upstream"))
 sys.dont_write_bytecode = True
 import replies  # noqa: E402
 
-ROW = re.compile(r"^\| (\d+)(?:, `rate_limit: (\S+)`)? \| ([\d.]+) s \| ([\d.]+)x \| (\d+|\?) \| (\d+) \| (\d+) \| ([\d.]+) MiB \|$", re.M)
+ROW = re.compile(r"^\| (\d+)(?:, `rate_limit: (\S+)`)? \| ([\d.]+) s \| ([\d.]+)x \| (?:(\d+) \| )?(\d+) \| (\d+) \| ([\d.]+) MiB \|$", re.M)
 CHAT = "/v1/batch/rewrite-queries"
 QUICK = "--latency 0 --fail gunpowder=400"
 with open(os.path.join(examples.EXAMPLES, "query-rewriting", "queries.txt"), encoding="utf-8") as source:
@@ -36,6 +36,12 @@ class Rewriting(examples.Case):
     def check_saved(self, script, queries=QUERIES, failing=("gunpowder",)):
         for strategy in replies.STRATEGIES:
             self.assertEqual(self.saved(script, strategy), expected(queries, strategy, failing))
+
+    def listed(self, name, queries):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as out:
+            out.writelines(query + "\n" for query in queries)
+        return path
 
     def post(self, url, items, params=None, **options):
         """A batch that is run: the results."""
@@ -61,10 +67,8 @@ class Rewriting(examples.Case):
     def test_past_the_provider_s_rate_calls_are_refused_and_tried_again_after_retry_after(self):
         # Five at once ask at most 25 times a second, whatever the machine; twenty ask up to 100 times.
         queries = QUERIES[:60]
-        with open(os.path.join(self.folder, "sixty.txt"), "w", encoding="utf-8") as out:
-            out.write("\n".join(queries) + "\n")
         script = self.start("--workers", "5,20", "--rate-limit", "1500/min", "--output", "out-folder", "--queries",
-                            os.path.join(self.folder, "sixty.txt"),
+                            self.listed("sixty.txt", queries),
                             STAND_IN_OPTIONS="--latency 0.2 --rate 26/s --burst 20 --fail gunpowder=400")
         five, twenty, held_back = ROW.findall(script.end())
         self.assertEqual(five[4:7], ("0", "0", "1"))
@@ -84,11 +88,33 @@ class Rewriting(examples.Case):
         _, _, upstream = self.serve(STAND_IN_OPTIONS=QUICK)
         examples.ask(upstream, "PUT", "/script", {})
         script = self.start("--output", "out-folder", LLM_BASE_URL=upstream)
-        rows = ROW.findall(script.end())
-        self.assertEqual([(row[0], row[4]) for row in rows], [("10", "?")])
+        out = script.end()
+        self.assertEqual(out.splitlines()[0], "calling %s (LLM_BASE_URL is set; unset it for the offline stand-in)" % upstream)
+        self.assertEqual([(row[0], row[4]) for row in ROW.findall(out)], [("10", "")])
+        self.assertIn("| workers | time | speed-up | retries |", out, "nobody counts a provider's 429s")
         self.assertFalse(os.path.exists(script.path("logs", "stand-in.out")))
         self.check_saved(script)
         self.assertEqual(json.loads(examples.ask(upstream, "GET", "/stats")[1])["requests"], 300)
+
+    def test_where_nothing_succeeds_the_code_says_so_and_no_speed_up_is_told(self):
+        _, _, upstream = self.serve(STAND_IN_OPTIONS=QUICK)
+        for base, why in ((upstream + "/v1", "127.0.0.1 answered 404 Not Found"),
+                          ("http://127.0.0.1:%d" % world.free_port(), "connect")):
+            script = self.start("--queries", self.listed("two.txt", QUERIES[:2]), LLM_BASE_URL=base)
+            self.assertEqual(script.end(1).splitlines()[0].split()[:2], ["calling", base])
+            self.assertNotIn("|", script.out())
+            self.assertRegex(script.read("err"), "^rewrite: none of 2 queries succeeded; the first: .*%s.*\n$" % why)
+
+    def test_queries_that_cannot_be_read_are_told_in_one_line(self):
+        os.mkdir(os.path.join(self.folder, "folder"))
+        with open(os.path.join(self.folder, "latin"), "wb") as out:
+            out.write(b"caf\xe9\n")
+        for name, why in (("missing.txt", "No such file or directory"), ("folder", "Is a directory"), ("latin", "can't decode"),
+                          (self.listed("empty.txt", []), "there is no query in it")):
+            path = os.path.join(self.folder, name)
+            script = self.start("--queries", path, STAND_IN_OPTIONS=QUICK)
+            self.assertRegex(script.end(1).splitlines()[0], r"^calling http://127\.0\.0\.1:\d+ \(the offline stand-in\)$")
+            self.assertRegex(script.read("err"), "^rewrite: --queries %s: .*%s.*\n$" % (re.escape(path), why))
 
     def test_a_query_that_fails_falls_back_to_itself_and_says_why(self):
         _, url, _ = self.serve(STAND_IN_OPTIONS="--latency 0 --fail gunpowder=400 --fail sourdough=garbage --fail tap=empty "
@@ -121,6 +147,8 @@ class Rewriting(examples.Case):
         _, _, upstream = self.serve(STAND_IN_OPTIONS=QUICK)
         script = self.start("--serve", LLM_BASE_URL=upstream, LLM_API_KEY="another-key")
         results = self.post(script.served()["BATCH_URL"], QUERIES[:3])
+        for line in script.out().splitlines():
+            self.assertRegex(line, "^(# |export )", "it is pasted into a shell")
         self.assertEqual([(r["status"], r["fallback_used"]) for r in results], [(401, True)] * 3)
         self.assertNotIn("another-key", json.dumps(results))
         script.interrupt()
@@ -129,7 +157,7 @@ class Rewriting(examples.Case):
     def test_ctrl_c_ends_all_that_was_started(self):
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
             script = self.start("--workers", "1", STAND_IN_OPTIONS="--latency 0.5")
-            world.wait_for("the table to begin", lambda s=script: "| workers" in s.out())
+            world.wait_for("the table to begin", lambda s=script: "100 queries" in s.out())
             self.assertGreater(len(examples.of_session(script.child.pid)), 2)
             time.sleep(0.3)  # into the first calls
             script.interrupt(number)

@@ -171,6 +171,42 @@ START_TEST(no_two_bytes_lead_out_of_the_operators_path)
 }
 END_TEST
 
+START_TEST(what_is_below_has_the_origin_and_the_whole_path)
+{
+	static const struct {
+		const char *base, *url;
+		bool below;
+	} rows[] = {
+		{"http://h/a/b?k=1", "http://h/a/b/c?k=1", true},
+		{"http://h/a/b?k=1", "http://h/a/b?k=1&i=2", true},
+		{"http://h/a/b/", "http://h/a/b/c", true},
+		{"http://h", "http://h/", true},
+		{"http://h", "http://h/x?y", true},
+		{"http://h/a/b", "http://h/a/bc", false},
+		{"http://h/a/b", "http://h/a", false},
+		{"http://h/a", "http://i/a/b", false},
+		{"http://h/a", "https://h/a/b", false},
+		{"http://h/a", "http://h:81/a/b", false},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct url base, url;
+		bool nomem = false;
+
+		ck_assert_int_eq(
+			url_parse(span_of(rows[i].base), (struct span){NULL, 0}, &base, &nomem),
+			REASON_NONE);
+		ck_assert_int_eq(
+			url_parse(span_of(rows[i].url), (struct span){NULL, 0}, &url, &nomem),
+			REASON_NONE);
+		ck_assert_msg(endpoint_path_is_below(&base, &url) == rows[i].below, "%s %s",
+			rows[i].base, rows[i].url);
+		url_free(&base);
+		url_free(&url);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("endpoint_path");
@@ -182,6 +218,7 @@ int main(void)
 		sizeof table / sizeof *table);
 	tcase_add_test(all, a_path_that_is_too_long_is_a_limit_and_one_that_just_fits_is_not);
 	tcase_add_test(all, no_two_bytes_lead_out_of_the_operators_path);
+	tcase_add_test(all, what_is_below_has_the_origin_and_the_whole_path);
 	tcase_set_timeout(all, 120);
 	suite_add_tcase(suite, all);
 	srunner_run_all(runner, CK_NORMAL);
