@@ -99,7 +99,7 @@ static enum err_code read_slot(struct feed *feed, struct feed_slot *slot,
 	const struct feed_item *from, struct item **ret_item, struct item_verdict *ret_verdict)
 {
 	const struct item_env env = {feed->options.env.config, feed->options.env.guard, &feed->says,
-		&feed->defaults, feed->options.env.budget, &feed_call_ops, slot, NULL};
+		&feed->defaults, feed->options.env.budget, &feed_call_ops, slot, false, NULL};
 
 	slot->text = mem_copy(from->text.ptr, from->text.len);
 	if (!slot->text)

@@ -201,7 +201,7 @@ static enum err_code read_all(
 	struct batch *batch, const struct call_ops *ops, struct span items, struct problem *problem)
 {
 	const struct item_env env = {batch->env.config, batch->env.guard, &batch->options,
-		&batch->defaults, batch->env.budget, ops, batch, NULL};
+		&batch->defaults, batch->env.budget, ops, batch, false, NULL};
 	struct item_scratch scratch;
 	enum err_code code = item_scratch_init(&scratch, &batch->defaults);
 

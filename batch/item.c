@@ -337,9 +337,13 @@ static void place_lines(struct plan *plan, struct item *item, char *at)
 static size_t other_bytes(const struct plan *plan, const struct url *url)
 {
 	const struct url *last = plan->scratch->last;
-	size_t text = strlen(url->text), origin = strlen(url->origin);
-	size_t bytes = mem_block(text + 2 * origin + URL_SPARE_BYTES) + OUTCOME_BYTES;
+	size_t text, origin, bytes;
 
+	if (!url->text)
+		return 0; /* charged with the item that has it */
+	text = strlen(url->text);
+	origin = strlen(url->origin);
+	bytes = mem_block(text + 2 * origin + URL_SPARE_BYTES) + OUTCOME_BYTES;
 	if (!last || strcmp(last->origin, url->origin) != 0)
 		bytes += RUN_BYTES + 2 * origin;
 	if (plan->env->options->include_timing)
@@ -395,7 +399,9 @@ static enum err_code read_object(
 	code = plan->fault->any ? ERR_INVALID : read_members(plan, &query);
 	if (code != ERR_OK)
 		return code;
-	code = read_url(plan, query, verdict, &url);
+	if (!plan->env->url_known || member_has(&plan->set, MEMBER_PATH) ||
+		member_has(&plan->set, MEMBER_QUERY))
+		code = read_url(plan, query, verdict, &url);
 	if (code != ERR_OK)
 		return code;
 	code = make_item(plan, index, &url, ret_item);

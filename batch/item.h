@@ -26,6 +26,8 @@ struct item_env { /* constant while items are read */
 	struct mem_budget *budget;
 	const struct call_ops *ops;
 	void *owner;
+	bool url_known; /* without a path or query of its own, an item is made without a url: the
+			   asker has it */
 	const struct endpoint_use *use; /* NULL: ad-hoc items. Else what is read is what the
 					   `request` template gave: body, query, headers, path */
 };

@@ -130,11 +130,15 @@ enum call_step task_prepare(struct call *call)
 static void adopt(struct call *call, struct item *made)
 {
 	bool want_headers = call->request.want_headers;
+	struct url *url = &made->call.request.url;
 
-	url_free(&call->request.url);
+	if (!url->text)
+		*url = call->request.url;
+	else
+		url_free(&call->request.url);
 	call->request = made->call.request;
 	call->request.want_headers = want_headers;
-	made->call.request.url = (struct url){0};
+	*url = (struct url){0};
 	task_of(call)->made = made;
 }
 
@@ -143,9 +147,11 @@ static enum err_code read_output(
 {
 	struct task *task = task_of(call);
 	const struct item *item = (const struct item *)(const void *)call;
+	struct item_env env = task->env->item;
 	struct item_scratch scratch;
 	enum err_code code;
 
+	env.url_known = true;
 	if (!charge(task, mem_block(text.len + 1)))
 		return ERR_LIMIT;
 	task->output = mem_copy(text.ptr, text.len);
@@ -153,8 +159,8 @@ static enum err_code read_output(
 		return ERR_NOMEM;
 	code = item_scratch_init(&scratch, task->env->item.defaults);
 	if (code == ERR_OK)
-		code = item_read(&task->env->item, (struct span){task->output, text.len},
-			item->index, &scratch, ret_made, verdict);
+		code = item_read(&env, (struct span){task->output, text.len}, item->index, &scratch,
+			ret_made, verdict);
 	item_scratch_free(&scratch);
 	return code;
 }
