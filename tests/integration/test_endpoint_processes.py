@@ -74,7 +74,9 @@ class Processes(named.Case):
     def test_without_a_forker_items_fail_and_the_server_lives(self):
         server = self.start(self.server.config)
         self.warm(server)
+        pids = named.helpers(server)
         os.kill(named.forker(server), signal.SIGKILL)
+        world.wait_for("what it made to end", lambda: not [p for p in pids if named.alive(p)])
         results = self.results("act", [1, 2, 3], server=server, options={"timeout_ms": 20000})
         for result in results:
             self.failed(result)
