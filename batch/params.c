@@ -6,6 +6,7 @@
 
 #include "batch/escape.h"
 #include "batch/scan.h"
+#include "common/config_param.h"
 #include "common/decimal.h"
 #include "common/likeness.h"
 #include "common/mem.h"
@@ -93,20 +94,6 @@ static bool fits_type(enum config_param_type type, struct span value)
 	return false;
 }
 
-static const char *type_text(enum config_param_type type)
-{
-	static const char *const texts[] = {
-		[CONFIG_PARAM_STRING] = "a string",
-		[CONFIG_PARAM_INTEGER] = "an integer",
-		[CONFIG_PARAM_NUMBER] = "a number",
-		[CONFIG_PARAM_BOOLEAN] = "true or false",
-		[CONFIG_PARAM_ARRAY] = "an array",
-		[CONFIG_PARAM_OBJECT] = "an object",
-	};
-
-	return texts[type];
-}
-
 /* What it must be: "a string", or `one of "a", "b"`, as many as fit. */
 static void say_wanted(const struct config_param *param, char *out, size_t max)
 {
@@ -114,7 +101,7 @@ static void say_wanted(const struct config_param *param, char *out, size_t max)
 	struct scan_member choice;
 	size_t len;
 
-	snprintf(out, max, "%s", param->choices ? "one of" : type_text(param->type));
+	snprintf(out, max, "%s", param->choices ? "one of" : config_param_wants(param->type));
 	if (!param->choices)
 		return;
 	scan_begin(&walk, span_of(param->choices));

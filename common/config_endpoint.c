@@ -312,15 +312,6 @@ void config_endpoint_program(struct config_loading *loading, const struct config
 	program->indent = node->indent;
 }
 
-static const struct config_node *find_child(const struct config_node *map, const char *name)
-{
-	const struct config_node *node = map->first;
-
-	while (node && strcmp(node->key, name) != 0)
-		node = node->next;
-	return node;
-}
-
 static struct config_endpoint *add_endpoint(
 	struct config_loading *loading, const struct config_node *node)
 {
@@ -342,13 +333,13 @@ static struct config_endpoint *add_endpoint(
 static void check_endpoint(struct config_loading *loading, const struct config_node *node,
 	const char *key, const struct config_endpoint *endpoint)
 {
-	const struct config_node *check = find_child(node, "item_check");
+	const struct config_node *check = config_node_find(node, "item_check");
 	char inner[CONFIG_KEY_SIZE];
 
-	if (!find_child(node, "url"))
+	if (!config_node_find(node, "url"))
 		config_fault(loading, config_fault_in_file(node->line), key, "has no url");
 	config_fault_key(inner, sizeof inner, "%s.item_check", key);
-	if (check && check->kind == CONFIG_MAP && !find_child(check, "test"))
+	if (check && check->kind == CONFIG_MAP && !config_node_find(check, "test"))
 		config_fault(loading, config_fault_in_file(check->line), inner, "has no test");
 	config_fault_key(inner, sizeof inner, "%s.retry.max_backoff", key);
 	if (endpoint->retry.max_backoff_ms < endpoint->retry.backoff_ms)

@@ -248,9 +248,9 @@ static struct config_node *read_list(struct reader *reader, const yaml_event_t *
 	return list;
 }
 
-static const struct config_node *find_child(const struct config_node *map, const char *key)
+const struct config_node *config_node_find(const struct config_node *map, const char *key)
 {
-	const struct config_node *child = map->first;
+	const struct config_node *child = map->kind == CONFIG_MAP ? map->first : NULL;
 
 	while (child && strcmp(child->key, key) != 0)
 		child = child->next;
@@ -261,7 +261,7 @@ static const struct config_node *find_child(const struct config_node *map, const
 static void add_entry(struct reader *reader, struct config_node *map, struct config_node *child,
 	char *key, size_t line)
 {
-	const struct config_node *before = find_child(map, key);
+	const struct config_node *before = config_node_find(map, key);
 
 	child->key = key;
 	child->line = line;

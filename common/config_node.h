@@ -31,6 +31,8 @@ struct config_node {
 /* The document's tree; NULL for an empty one, and where a fault of syntax or of memory was noted
  * (config_fault.h): the other faults are noted too, and leave a tree. */
 struct config_node *config_node_parse(struct config_loading *loading, const char *text, size_t len);
-void config_node_free(struct config_node *node);          /* NULL is fine; wipes the scalars */
+void config_node_free(struct config_node *node); /* NULL is fine; wipes the scalars */
+const struct config_node *config_node_find(
+	const struct config_node *map, const char *key);  /* its entry; NULL: none, or no mapping */
 bool config_node_is_null(const struct config_node *node); /* nothing, ~ or null, unquoted */
 #endif

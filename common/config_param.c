@@ -32,7 +32,7 @@ void config_param_free(struct config_param *param)
 	mem_free(param->fallback);
 }
 
-static const char *type_text(enum config_param_type type)
+const char *config_param_wants(enum config_param_type type)
 {
 	static const char *const texts[] = {
 		[CONFIG_PARAM_STRING] = "a string",
@@ -84,7 +84,7 @@ static void fault_type(struct config_loading *loading, const struct config_node 
 	const char *key, enum config_param_type type, bool given)
 {
 	struct config_place place = config_fault_in_file(node->line);
-	const char *wanted = type_text(type);
+	const char *wanted = config_param_wants(type);
 	char quoted[CONFIG_QUOTE_SIZE];
 
 	if (node->kind != CONFIG_SCALAR)
@@ -267,22 +267,13 @@ static void read_enum(struct config_loading *loading, const struct config_node *
 			"%s is not one of enum", config_fault_quote(fallback->text, quoted));
 }
 
-static const struct config_node *find_child(const struct config_node *map, const char *name)
-{
-	const struct config_node *node = map->kind == CONFIG_MAP ? map->first : NULL;
-
-	while (node && strcmp(node->key, name) != 0)
-		node = node->next;
-	return node;
-}
-
 void config_param_read(struct config_loading *loading, const struct config_node *node,
 	const char *key, struct config_param *param)
 {
 	static const char allowed[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-	const struct config_node *choices = find_child(node, "enum"),
-				 *fallback = find_child(node, "default");
+	const struct config_node *choices = config_node_find(node, "enum"),
+				 *fallback = config_node_find(node, "default");
 	size_t len = strlen(node->key), faults_before = loading->fault_count;
 	char prefix[CONFIG_KEY_SIZE + 1], inner[CONFIG_KEY_SIZE];
 	struct buf json;
