@@ -1,8 +1,7 @@
 /* template_jq.c - jq in a helper process: compiles programs, and makes one JSON text of another.
  *
  * A program is compiled when it is first needed, or earlier where there is nothing else to do: jq
- * 1.6 takes 40 ms for each, since it compiles its own library along. What a program puts out is
- * rendered here: jq's own way with strings takes 40 us for a kilobyte. */
+ * 1.6 takes 40 ms for each, since it compiles its own library along. */
 #include "batch/template_jq.h"
 
 #include <jq.h>
@@ -15,6 +14,7 @@
 
 #include "batch/scan.h"
 #include "batch/template_frame.h"
+#include "batch/template_render.h"
 #include "common/hash.h"
 #include "common/list.h"
 #include "common/mem.h"
@@ -195,78 +195,6 @@ static void compile_program(struct house *house, struct program *program)
 
 /* ---- output ---- */
 
-static bool render(struct buf *out, jv value, unsigned depth);
-
-static void render_piece(struct buf *out, jv text)
-{
-	buf_add(out, jv_string_value(text), (size_t)jv_string_length_bytes(jv_copy(text)));
-	jv_free(text);
-}
-
-static void render_string(struct buf *out, jv text)
-{
-	buf_add_json_string(
-		out, jv_string_value(text), (size_t)jv_string_length_bytes(jv_copy(text)));
-	jv_free(text);
-}
-
-static bool render_array(struct buf *out, jv array, unsigned depth)
-{
-	int count = jv_array_length(jv_copy(array));
-	bool fits = true;
-
-	buf_add_char(out, '[');
-	for (int i = 0; i < count && fits && !out->failed; i++) {
-		if (i > 0)
-			buf_add_char(out, ',');
-		fits = render(out, jv_array_get(jv_copy(array), i), depth);
-	}
-	buf_add_char(out, ']');
-	return fits;
-}
-
-static bool render_object(struct buf *out, jv object, unsigned depth)
-{
-	const char *before = "";
-	bool fits = true;
-
-	buf_add_char(out, '{');
-	for (int at = jv_object_iter(object);
-		jv_object_iter_valid(object, at) && fits && !out->failed;
-		at = jv_object_iter_next(object, at)) {
-		buf_adds(out, before);
-		render_string(out, jv_object_iter_key(object, at));
-		buf_add_char(out, ':');
-		fits = render(out, jv_object_iter_value(object, at), depth);
-		before = ",";
-	}
-	buf_add_char(out, '}');
-	return fits;
-}
-
-/* Takes value. False: too deep. What does not fit shows in out->failed. */
-static bool render(struct buf *out, jv value, unsigned depth)
-{
-	bool fits = true;
-
-	switch (jv_get_kind(value)) {
-	case JV_KIND_STRING:
-		render_string(out, value);
-		return true;
-	case JV_KIND_ARRAY:
-		fits = depth > 0 && render_array(out, value, depth - 1);
-		break;
-	case JV_KIND_OBJECT:
-		fits = depth > 0 && render_object(out, value, depth - 1);
-		break;
-	default: /* how a number is spelled is the library's */
-		render_piece(out, jv_dump_string(value, 0));
-		return true;
-	}
-	jv_free(value);
-	return fits;
-}
-
 static bool answer_output(struct house *house, jv value, size_t output_max)
 {
 	struct buf *out = &house->output;
@@ -274,7 +202,7 @@ static bool answer_output(struct house *house, jv value, size_t output_max)
 
 	buf_clear(out);
 	out->max = output_max;
-	fits = render(out, value, TEMPLATE_OUTPUT_DEPTH_MAX);
+	fits = template_render(out, value, TEMPLATE_OUTPUT_DEPTH_MAX);
 	if (!fits)
 		return fail_text(house, "the template's output is nested too deeply");
 	if (out->failed)

@@ -262,7 +262,7 @@ static void read_enum(struct config_loading *loading, const struct config_node *
 	}
 	read_choices(loading, list, key, param->fallback, param, &found);
 	config_fault_key(key, sizeof key, "%s.default", prefix);
-	if (!found && param->choices)
+	if (fallback && !found && param->choices)
 		config_fault(loading, config_fault_in_file(fallback->line), key,
 			"%s is not one of enum", config_fault_quote(fallback->text, quoted));
 }

@@ -30,7 +30,7 @@ LIBRARIES = [
     (r"yaml\.h", r"common/config\w*\.[ch]"),
     (r"jansson\.h", r"batch/\w+\.[ch]"),
     (r"openssl/", r"common/digest\.[ch]"),
-    (r"j[qv]\.h", r"batch/template_jq\.[ch]"),
+    (r"j[qv]\.h", r"batch/template_(jq|render)\.[ch]"),
     (r"seccomp\.h", r"pool/confine\.[ch]"),
 ]
 # Somebody has to set up and name all of them.
