@@ -27,6 +27,11 @@ void batch_library_init(void)
 	json_object_seed(0); /* else the first two threads would race for it */
 }
 
+const char *batch_library_version(void)
+{
+	return jansson_version_str();
+}
+
 static void free_refusals(struct batch *batch)
 {
 	size_t charged = 0;
@@ -38,7 +43,7 @@ static void free_refusals(struct batch *batch)
 		charged += refusal->charged;
 		mem_free(refusal);
 	}
-	mem_give(batch->env.budget, charged);
+	mem_give(batch->terms.env.budget, charged);
 }
 
 static void free_slots(struct batch *batch)
@@ -52,7 +57,7 @@ static void free_slots(struct batch *batch)
 		}
 	}
 	mem_free(batch->slots);
-	mem_give(batch->env.budget, charged);
+	mem_give(batch->terms.env.budget, charged);
 }
 
 void batch_drop_result(struct batch *batch, size_t index)
@@ -63,26 +68,23 @@ void batch_drop_result(struct batch *batch, size_t index)
 		return;
 	mem_free(slot->bytes);
 	slot->bytes = NULL;
-	mem_give(batch->env.budget, mem_block(slot->len));
+	mem_give(batch->terms.env.budget, mem_block(slot->len));
 }
 
 static void destroy(struct batch *batch)
 {
 	for (size_t i = 0; batch->calls && i < batch->call_count; i++)
-		item_destroy((struct item *)(void *)batch->calls[i], batch->env.budget);
+		item_destroy((struct item *)(void *)batch->calls[i], batch->terms.env.budget);
 	mem_free(batch->calls);
 	free_slots(batch);
 	free_refusals(batch);
 	document_free(&batch->document);
-	options_free_defaults(&batch->defaults);
-	endpoint_use_destroy(batch->use);
+	endpoint_use_destroy(batch->terms.use);
 	ready_free(batch);
 	mem_free(batch->request_id);
 	mem_free(batch->body);
-	mem_give(batch->env.budget, batch->charged);
-	caller_unref(batch->caller);
-	guard_unref(batch->env.guard);
-	config_unref(batch->env.config);
+	mem_give(batch->terms.env.budget, batch->charged);
+	terms_free(&batch->terms);
 	mem_free(batch);
 }
 
@@ -91,7 +93,6 @@ static enum err_code memory_full(struct problem *problem)
 	problem_free(problem);
 	problem_set(problem, PROBLEM_MEMORY_FULL,
 		"the server's memory for requests is used up; try again later");
-	problem->retry_after_s = 1;
 	return ERR_NOMEM;
 }
 
@@ -105,18 +106,12 @@ static bool is_unwanted(const struct item *item)
 
 static enum err_code use_endpoint(struct batch *batch, const struct batch_input *input)
 {
-	enum err_code code = endpoint_use_new(input->endpoints, input->endpoint, &batch->use);
+	enum err_code code = endpoint_use_new(input->endpoints, input->endpoint, &batch->terms.use);
 
 	if (code != ERR_OK)
 		return code;
-	batch->task_env = (struct task_env){.item = {.config = batch->env.config,
-						    .guard = input->endpoint->guard,
-						    .options = &batch->options,
-						    .defaults = &batch->defaults,
-						    .budget = batch->env.budget,
-						    .use = batch->use},
-		.caller = batch->caller,
-		.unwanted = is_unwanted};
+	batch->task_env = terms_task_env(&batch->terms);
+	batch->task_env.unwanted = is_unwanted;
 	return ERR_OK;
 }
 
@@ -131,7 +126,7 @@ static enum err_code fill(
 		return ERR_NOMEM;
 	code = input->endpoint ? use_endpoint(batch, input) : ERR_OK;
 	if (code == ERR_OK)
-		code = intake_read(batch, input, batch->use ? &task_ops : &call_ops, problem);
+		code = intake_read(batch, input, batch->terms.use ? &task_ops : &call_ops, problem);
 	if (code != ERR_OK)
 		return code;
 	atomic_init(&batch->missing, batch->count + 1);
@@ -149,10 +144,7 @@ enum err_code batch_parse(const struct batch_env *env, const struct batch_input 
 	if (!batch)
 		return memory_full(problem);
 	atomic_init(&batch->refs, 1);
-	batch->env = *env;
-	config_ref(env->config);
-	guard_ref(env->guard);
-	batch->caller = caller_ref(input->caller);
+	terms_init(&batch->terms, env, input->caller);
 	batch->streamed = input->streamed;
 	ready_init(batch);
 	code = fill(batch, input, problem);
@@ -161,8 +153,8 @@ enum err_code batch_parse(const struct batch_env *env, const struct batch_input 
 		return ERR_OK;
 	}
 	destroy(batch);
-	if (code == ERR_INVALID)
-		return ERR_INVALID;
+	if (code == ERR_INVALID || code == ERR_BUSY)
+		return code;
 	memory_full(problem);
 	return code;
 }
@@ -220,24 +212,10 @@ void batch_window(struct batch *batch, uint64_t end)
 	let_group_go(batch);
 }
 
-static struct result_view view_of(const struct batch *batch, size_t index)
-{
-	const struct config_endpoint *named = batch->use ? batch->use->endpoint->config : NULL;
-
-	return (struct result_view){.index = index,
-		.id = batch->slots[index].id,
-		.include_headers =
-			batch->options.include_headers && (!named || named->expose_errors),
-		.include_timing = batch->options.include_timing,
-		.include_body = batch->options.include_body,
-		.named = named != NULL,
-		.expose_errors = named && named->expose_errors};
-}
-
 struct span batch_result(struct batch *batch, size_t index, char room[RESULT_BRIEF_MAX])
 {
 	const struct slot *slot = &batch->slots[index];
-	const struct result_view view = view_of(batch, index);
+	const struct result_view view = terms_view(&batch->terms, index, slot->id, NULL);
 
 	if (slot->bytes)
 		return (struct span){slot->bytes, slot->len};
@@ -249,9 +227,9 @@ struct span batch_result(struct batch *batch, size_t index, char room[RESULT_BRI
 static enum item_code keep(
 	struct batch *batch, struct slot *slot, const struct result_measure *measure)
 {
-	struct mem_budget *budget = batch->env.budget;
+	struct mem_budget *budget = batch->terms.env.budget;
 	size_t held = mem_block(slot->len), charged = mem_block(measure->bytes);
-	size_t max = batch->env.config->limits.max_batch_response;
+	size_t max = batch->terms.env.config->limits.max_batch_response;
 
 	if (held < charged)
 		mem_give(budget, charged - held);
@@ -277,23 +255,16 @@ static enum item_code render(
 	struct batch *batch, size_t index, const struct outcome *outcome, const struct task *task)
 {
 	struct slot *slot = &batch->slots[index];
-	struct result_view view = view_of(batch, index);
+	const struct result_view view = terms_view(&batch->terms, index, slot->id, task);
 	struct result_measure measure;
 
-	if (task) {
-		view.result = task->result;
-		view.fallback_used = task->fallback_used;
-	}
 	result_measure(&view, outcome, &measure);
 	if (measure.payload && atomic_load(&batch->rendered) + measure.body_bytes >
-				       batch->env.config->limits.max_batch_response)
+				       batch->terms.env.config->limits.max_batch_response)
 		return ITEM_RESPONSE_TOO_LARGE;
-	if (!mem_take(batch->env.budget, mem_block(measure.bytes)))
+	if (terms_render(&batch->terms, &view, outcome, &measure, &slot->bytes, &slot->len) !=
+		ERR_OK)
 		return ITEM_OVERLOADED;
-	if (result_render(&view, outcome, &measure, &slot->bytes, &slot->len) != ERR_OK) {
-		mem_give(batch->env.budget, mem_block(measure.bytes));
-		return ITEM_OVERLOADED;
-	}
 	return keep(batch, slot, &measure);
 }
 
@@ -307,8 +278,7 @@ void batch_settle(struct batch *batch, size_t index, const struct outcome *outco
 	*ret_settled = (struct settled){outcome->code, outcome->reason, result_message(outcome)};
 	obstacle = render(batch, index, outcome, task);
 	if (obstacle != ITEM_OK) {
-		slot->brief = (struct result_brief){obstacle, outcome->status, outcome->attempts,
-			outcome->sent, outcome->queue_us, outcome->duration_us};
+		slot->brief = result_brief_of(obstacle, outcome);
 		*ret_settled =
 			(struct settled){obstacle, REASON_NONE, result_brief_message(&slot->brief)};
 	}
@@ -349,27 +319,29 @@ static void end_call(struct call *call)
 	struct batch_item_report report;
 
 	batch_settle(batch, item->index, outcome, item->task, &settled);
-	if (settled.code != outcome->code && batch->options.stop_on_error)
+	if (settled.code != outcome->code && batch->terms.options.stop_on_error)
 		pool_group_cancel(batch->group,
 			POOL_STOP_ON_ERROR); /* the pool took it for what it was before */
 	report = (struct batch_item_report){item->index, batch->slots[item->index].id, settled.code,
 		settled.reason, settled.message, call->request.url.host, outcome->status,
 		outcome->attempts, outcome->queue_us, outcome->duration_us, outcome->sent};
 	batch->observer.item(batch->observer.self, &report);
-	item_destroy(item, batch->env.budget);
+	item_destroy(item, batch->terms.env.budget);
 	count_down(batch);
 }
 
-static void queue_full(size_t calls, size_t limit, struct problem *problem)
+void batch_queue_full(const struct batch *batch, size_t calls, struct problem *problem)
 {
-	if (calls > limit)
-		problem_set(problem, PROBLEM_QUEUE_FULL,
-			"%zu items never fit into a queue of %zu (pool.queue_limit): send "
-			"fewer at a time",
-			calls, limit);
-	else
+	const size_t limit = batch->terms.env.config->pool.queue_limit;
+
+	if (calls <= limit) {
 		problem_set(problem, PROBLEM_QUEUE_FULL,
 			"the queue has no room for this batch; try again later");
+		return;
+	}
+	problem_set(problem, PROBLEM_TOO_MANY_ITEMS,
+		"%zu items never fit into a queue of %zu (pool.queue_limit): send fewer at a time",
+		calls, limit);
 }
 
 static enum err_code refuse_start(
@@ -377,7 +349,7 @@ static enum err_code refuse_start(
 {
 	switch (code) {
 	case ERR_BUSY:
-		queue_full(batch->call_count, batch->env.config->pool.queue_limit, problem);
+		batch_queue_full(batch, batch->call_count, problem);
 		break;
 	case ERR_CLOSING:
 		problem_set(problem, PROBLEM_DRAINING, "the server is shutting down");
@@ -385,29 +357,21 @@ static enum err_code refuse_start(
 	default:
 		return memory_full(problem);
 	}
-	problem->retry_after_s = 1;
 	return code;
 }
 
 static enum err_code submit(struct batch *batch, struct problem *problem)
 {
-	const struct pool_group_options options = {
-		.caller = batch->caller,
-		.guard = batch->use ? batch->use->endpoint->guard : batch->env.guard,
-		.endpoint = batch->use ? batch->use->endpoint->config->name : NULL,
-		.concurrency = batch->options.concurrency,
-		.deadline_us = clock_add(batch->admitted_us, batch->options.batch_timeout_us),
-		.rate_per_s = batch->options.rate_per_s,
-		.stop_on_error = batch->options.stop_on_error,
-	};
-	enum err_code code = pool_group_new(batch->env.pool, &options, &batch->group, NULL);
+	const struct pool_group_options options = terms_group(&batch->terms,
+		clock_add(batch->admitted_us, batch->terms.options.batch_timeout_us));
+	enum err_code code = pool_group_new(batch->terms.env.pool, &options, &batch->group, NULL);
 	int why;
 
 	if (code != ERR_OK)
 		return refuse_start(batch, code, problem);
 	atomic_store(&batch->group_holds, 1);
 	why = atomic_load(&batch->cancelled);
-	if (why == POOL_RUNNING && batch->options.stop_on_error && batch->refused > 0)
+	if (why == POOL_RUNNING && batch->terms.options.stop_on_error && batch->refused > 0)
 		why = POOL_STOP_ON_ERROR; /* a refused item is a failed one: nothing starts after it
 					   */
 	if (why != POOL_RUNNING)
@@ -462,7 +426,7 @@ enum err_code batch_start(
 void batch_summary(const struct batch *batch, struct batch_summary *ret_summary)
 {
 	struct batch_summary summary = {
-		.total = batch->count, .concurrency = batch->options.concurrency};
+		.total = batch->count, .concurrency = batch->terms.options.concurrency};
 	uint64_t ended_us = atomic_load(&batch->ended_us);
 
 	for (unsigned i = 0; i < ITEM_CODE_COUNT; i++) {

@@ -19,7 +19,8 @@ struct batch;
 struct endpoint;
 struct endpoint_set;
 
-void batch_library_init(void); /* once, before the first thread that parses */
+void batch_library_init(void);           /* once, before the first thread that parses */
+const char *batch_library_version(void); /* of jansson; static; any thread */
 
 struct batch_env { /* what a batch needs of the house; it takes references where things are shared
 		      by count */
@@ -43,9 +44,8 @@ struct batch_item_report { /* of one finished item, for logs and metrics; borrow
 
 struct batch_observer {
 	void *self;
-	void (*item)(void *self, const struct batch_item_report
-					 *report); /* any worker, as each completes; items refused
-						      at parsing: the thread of batch_start */
+	/* Any worker, as each completes; items refused at parsing: the thread of batch_start. */
+	void (*item)(void *self, const struct batch_item_report *report);
 	void (*complete)(void *self, struct batch *batch);
 };
 
@@ -58,9 +58,10 @@ struct batch_summary {
 
 /* Reads a request to /v1/batch, or to a named endpoint. Takes the body's memory on ERR_OK
  * (mem_free; its `charged` bytes are given back to env->budget at the end); else *problem says what
- * the client did wrong (ERR_INVALID), or 413, or memory_full (ERR_NOMEM, ERR_LIMIT). traceparent
- * and tracestate (NULL: none) go with every call. Long strings are decoded in place: the body's
- * bytes may be changed, also where it is refused. Results of refused items are rendered here. */
+ * the client did wrong (ERR_INVALID), or 413, or queue_full (ERR_BUSY), or memory_full (ERR_NOMEM,
+ * ERR_LIMIT). traceparent and tracestate (NULL: none) go with every call. Long strings are decoded
+ * in place: the body's bytes may be changed, also where it is refused. Results of refused items are
+ * rendered here. */
 struct batch_input {
 	char *body;
 	size_t body_len, charged;
@@ -69,6 +70,7 @@ struct batch_input {
 	struct endpoint_set *endpoints;  /* where there is an endpoint: its set */
 	const struct endpoint *endpoint; /* NULL: an ad-hoc batch */
 	bool streamed;                   /* stream.h reads it; else batch_document_read */
+	size_t room;  /* of the queue, now: more items are refused unread; 0: not looked at */
 	bool outline; /* results without body, headers and timing, whatever the options say */
 };
 enum err_code batch_parse(const struct batch_env *env, const struct batch_input *input,
@@ -78,8 +80,8 @@ enum err_code batch_parse(const struct batch_env *env, const struct batch_input 
  * stop_on_error nothing starts after it, wherever it stands. */
 enum err_code batch_start(struct batch *batch, const struct batch_observer *observer,
 	struct problem *problem) MUST_CHECK;
-void batch_cancel(struct batch *batch,
-	enum pool_cancel why); /* any thread, any time; not after complete: then without effect */
+/* Any thread, any time; not after complete: then without effect. */
+void batch_cancel(struct batch *batch, enum pool_cancel why);
 
 /* Any time; while it runs it says what has completed. */
 void batch_summary(const struct batch *batch, struct batch_summary *ret_summary);

@@ -6,9 +6,7 @@
 
 #include "batch/batch.h"
 #include "batch/envelope.h"
-#include "batch/item.h"
-#include "batch/result.h"
-#include "batch/task.h"
+#include "batch/terms.h"
 #include "common/thread.h"
 
 struct slot { /* the place of item i's result; written once, read when it is ready, or after
@@ -57,14 +55,10 @@ struct document { /* the answer's pieces, and where its reader stands; piece 2i:
 
 struct batch {
 	atomic_uint refs;
-	struct batch_env env; /* references held */
-	struct caller *caller;
+	struct terms terms;
+	struct task_env task_env; /* where there is an endpoint */
 	char *request_id, *body;
 	size_t charged; /* of the budget: body, slots, calls */
-	struct options options;
-	struct defaults defaults;
-	struct endpoint_use *use; /* NULL: an ad-hoc batch */
-	struct task_env task_env; /* where there is one */
 	size_t count;
 	struct slot *slots;
 	struct call **calls; /* until they are the pool's */
@@ -96,6 +90,8 @@ struct settled {
 /* The slot's result as bytes; `room` is used where they have to be rendered. */
 struct span batch_result(struct batch *batch, size_t index, char room[RESULT_BRIEF_MAX]);
 void batch_drop_result(struct batch *batch, size_t index); /* its memory is given back */
+/* So many calls do not fit into the queue: now, or never. */
+void batch_queue_full(const struct batch *batch, size_t calls, struct problem *problem);
 /* Moves the group's window where there still is a group. */
 void batch_window(struct batch *batch, uint64_t end);
 

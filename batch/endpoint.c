@@ -146,6 +146,8 @@ static enum err_code make_guard(struct endpoint *endpoint, const struct config *
 			faults);
 	else if (!nomem)
 		code = guard_new_origin(config, own_port, url, &endpoint->guard, &err);
+	if (code == ERR_IO)
+		buf_addf(faults, "%s\n", err.detail);
 	if (code == ERR_OK && guard_check_url(endpoint->guard, url) != REASON_NONE)
 		code = complain(endpoint, config, "url",
 			"leads to what targets.deny names, or to this server itself", faults);

@@ -33,6 +33,6 @@ struct endpoint_set *endpoint_set_ref(struct endpoint_set *set); /* NULL is fine
 void endpoint_set_unref(struct endpoint_set *set); /* NULL is fine; wipes what is secret */
 size_t endpoint_count(const struct endpoint_set *set);
 const struct endpoint *endpoint_at(const struct endpoint_set *set, size_t index);
-const struct endpoint *endpoint_find(const struct endpoint_set *set, const char *name); /* or NULL
-											 */
+/* NULL: there is none of this name. */
+const struct endpoint *endpoint_find(const struct endpoint_set *set, const char *name);
 #endif

@@ -9,8 +9,8 @@ enum { ENDPOINT_KEY_SIZE = 33 };
 struct endpoint_use {
 	struct endpoint_set *set;
 	const struct endpoint *endpoint; /* of the set */
-	char *defaults; /* its defaults, from which the batch's are read: strings are decoded in it
-			 */
+	/* Its defaults, from which the batch's are read: strings are decoded in it. */
+	char *defaults;
 	size_t defaults_len;
 	struct buf params;           /* JSON: every param with its value */
 	char key[ENDPOINT_KEY_SIZE]; /* what its calls' Idempotency-Key begins with: random */

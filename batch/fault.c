@@ -56,20 +56,9 @@ static size_t decode_some(struct span name, char *out, size_t max)
 	return len;
 }
 
-/* No half character at the end. */
-static size_t fitting(struct span text, size_t max)
-{
-	size_t len = 0, n;
-
-	while (len < text.len && (n = utf8_char(text.ptr + len, text.len - len)) > 0 &&
-		len + n <= max)
-		len += n;
-	return len;
-}
-
 void fault_quote_decoded(struct span text, char ret_text[FAULT_NAME_MAX])
 {
-	size_t len = fitting(text, QUOTE_MAX);
+	size_t len = utf8_cut(text.ptr, text.len, QUOTE_MAX);
 
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
@@ -88,7 +77,7 @@ void fault_quote(struct span name, char ret_text[FAULT_NAME_MAX])
 
 void fault_point(char pointer[FAULT_POINTER_MAX], struct span text)
 {
-	size_t len = fitting(text, FAULT_NAME_MAX), at = strlen(pointer);
+	size_t len = utf8_cut(text.ptr, text.len, FAULT_NAME_MAX), at = strlen(pointer);
 
 	if (at + 1 + 2 * len >= FAULT_POINTER_MAX)
 		return;
@@ -106,7 +95,7 @@ void fault_point(char pointer[FAULT_POINTER_MAX], struct span text)
 
 static void add_segment(char pointer[FAULT_POINTER_MAX], struct span name)
 {
-	char text[FAULT_NAME_MAX];
+	char text[FAULT_NAME_MAX] = "";
 
 	fault_point(pointer, (struct span){text, decode_some(name, text, sizeof text)});
 }

@@ -34,18 +34,10 @@ static size_t most_outstanding(const struct options *says)
 
 static enum err_code open_group(struct feed *feed)
 {
-	const struct endpoint_use *use = feed->options.use;
-	const struct pool_group_options options = {
-		.caller = feed->options.caller,
-		.guard = use ? use->endpoint->guard : feed->options.env.guard,
-		.endpoint = use ? use->endpoint->config->name : NULL,
-		.concurrency = feed->says.concurrency,
-		.deadline_us = feed->options.deadline_us,
-		.rate_per_s = feed->says.rate_per_s,
-		.stop_on_error = feed->says.stop_on_error,
-	};
+	const struct pool_group_options options =
+		terms_group(&feed->terms, feed->options.deadline_us);
 
-	return pool_group_new(feed->options.env.pool, &options, &feed->group, NULL);
+	return pool_group_new(feed->terms.env.pool, &options, &feed->group, NULL);
 }
 
 enum err_code feed_new(const struct feed_options *options, struct feed **ret_feed)
@@ -55,32 +47,26 @@ enum err_code feed_new(const struct feed_options *options, struct feed **ret_fee
 	if (!feed)
 		return ERR_NOMEM;
 	feed->options = *options;
-	feed->says = options->envelope->options;
-	feed->max = most_outstanding(&feed->says);
+	terms_init(&feed->terms, &options->env, options->caller);
+	feed->terms.options = options->envelope->options;
+	feed->terms.use = options->use;
+	feed->max = most_outstanding(&feed->terms.options);
 	atomic_init(&feed->stopped, false);
 	mutex_init(&feed->lock);
 	list_init(&feed->ready);
 	list_init(&feed->shared.done);
-	config_ref(options->env.config);
-	guard_ref(options->env.guard);
-	caller_ref(options->caller);
-	if (feed->says.input_order)
+	if (feed->terms.options.input_order)
 		feed->window = mem_try(feed->max * sizeof(struct feed_slot *));
-	if ((feed->says.input_order && !feed->window) ||
+	if ((feed->terms.options.input_order && !feed->window) ||
 		item_scratch_init(&feed->scratch, &options->envelope->defaults) != ERR_OK ||
 		open_group(feed) != ERR_OK) {
 		feed_destroy(feed);
 		return ERR_NOMEM;
 	}
-	feed->defaults = options->envelope->defaults;
+	feed->terms.defaults = options->envelope->defaults;
 	options->envelope->defaults = (struct defaults){0};
 	if (options->use)
-		feed->task_env.item = (struct item_env){.config = options->env.config,
-			.guard = options->use->endpoint->guard,
-			.options = &feed->says,
-			.defaults = &feed->defaults,
-			.budget = options->env.budget,
-			.use = options->use};
+		feed->task_env = terms_task_env(&feed->terms);
 	*ret_feed = feed;
 	return ERR_OK;
 }
@@ -98,7 +84,7 @@ void feed_free_slot(struct feed_slot *slot)
 
 	if (!slot)
 		return;
-	budget = slot->feed->options.env.budget;
+	budget = slot->feed->terms.env.budget;
 	charged = slot->charged;
 	drop_text(slot);
 	mem_free(slot->bytes);
@@ -115,12 +101,9 @@ void feed_destroy(struct feed *feed)
 	if (feed->group)
 		pool_group_close(feed->group);
 	item_scratch_free(&feed->scratch);
-	options_free_defaults(&feed->defaults);
 	mem_free(feed->window);
 	mutex_free(&feed->lock);
-	caller_unref(feed->options.caller);
-	guard_unref(feed->options.env.guard);
-	config_unref(feed->options.env.config);
+	terms_free(&feed->terms);
 	mem_free(feed);
 }
 
@@ -128,7 +111,7 @@ void feed_destroy(struct feed *feed)
 
 static void fit_charge(struct feed_slot *slot, size_t held)
 {
-	struct mem_budget *budget = slot->feed->options.env.budget;
+	struct mem_budget *budget = slot->feed->terms.env.budget;
 
 	if (held > slot->charged)
 		mem_owe(budget, held - slot->charged);
@@ -137,39 +120,16 @@ static void fit_charge(struct feed_slot *slot, size_t held)
 	slot->charged = held;
 }
 
-static struct result_view view_of(const struct feed_slot *slot)
-{
-	const struct options *says = &slot->feed->says;
-	const struct endpoint_use *use = slot->feed->options.use;
-	bool exposes = use && use->endpoint->config->expose_errors;
-
-	return (struct result_view){.index = slot->index,
-		.id = slot->id,
-		.include_headers = says->include_headers && (!use || exposes),
-		.include_timing = says->include_timing,
-		.include_body = says->include_body,
-		.named = use != NULL,
-		.expose_errors = exposes};
-}
-
 /* False where there is no room: what is left of the result is rendered when it is taken. */
 static bool render(struct feed_slot *slot, const struct outcome *outcome, const struct task *task)
 {
-	struct result_view view = view_of(slot);
-	struct mem_budget *budget = slot->feed->options.env.budget;
+	const struct terms *terms = &slot->feed->terms;
+	const struct result_view view = terms_view(terms, slot->index, slot->id, task);
 	struct result_measure measure;
 
-	if (task) {
-		view.result = task->result;
-		view.fallback_used = task->fallback_used;
-	}
 	result_measure(&view, outcome, &measure);
-	if (!mem_take(budget, mem_block(measure.bytes)))
+	if (terms_render(terms, &view, outcome, &measure, &slot->bytes, &slot->len) != ERR_OK)
 		return false;
-	if (result_render(&view, outcome, &measure, &slot->bytes, &slot->len) != ERR_OK) {
-		mem_give(budget, mem_block(measure.bytes));
-		return false;
-	}
 	slot->charged += mem_block(measure.bytes);
 	return true;
 }
@@ -185,8 +145,7 @@ void feed_settle(struct feed_slot *slot, const struct outcome *outcome, const st
 		return;
 	}
 	slot->code = ITEM_OVERLOADED;
-	slot->brief = (struct result_brief){ITEM_OVERLOADED, outcome->status, outcome->attempts,
-		outcome->sent, outcome->queue_us, outcome->duration_us};
+	slot->brief = result_brief_of(ITEM_OVERLOADED, outcome);
 }
 
 static bool push_locked(struct feed *feed, struct feed_slot *slot) REQUIRES(feed->lock)
@@ -205,8 +164,8 @@ void feed_hand_over(struct feed_slot *slot)
 	void *self = feed->options.self;
 	bool first;
 
-	if (feed->says.stop_on_error && slot->code != ITEM_OK && slot->code != ITEM_CANCELLED &&
-		!atomic_exchange(&feed->stopped, true))
+	if (feed->terms.options.stop_on_error && slot->code != ITEM_OK &&
+		slot->code != ITEM_CANCELLED && !atomic_exchange(&feed->stopped, true))
 		pool_group_cancel(feed->group, POOL_STOP_ON_ERROR);
 	mutex_lock(&feed->lock);
 	first = push_locked(feed, slot);
@@ -215,19 +174,27 @@ void feed_hand_over(struct feed_slot *slot)
 		ready(self);
 }
 
+void feed_hint(const struct feed *feed, const char *host, uint16_t port, char ret[FEED_HINT_MAX])
+{
+	ret[0] = '\0';
+	if (feed->options.blocked_hint)
+		feed->options.blocked_hint(host, port, ret, FEED_HINT_MAX);
+}
+
 static void reword_blocked(const struct feed *feed, struct call *call)
 {
 	const struct outcome *outcome = &call->outcome;
 	const struct url *url = call_url(call);
+	char hint[FEED_HINT_MAX];
 
-	if (!feed->options.hint_flags || outcome->reason == REASON_SCHEME_DENIED ||
-		outcome->reason == REASON_USERINFO_DENIED || !outcome->message ||
+	if (outcome->reason == REASON_SCHEME_DENIED || outcome->reason == REASON_USERINFO_DENIED ||
+		!outcome->message ||
 		!strstr(outcome->message, url->host)) /* a redirect's target is another one */
 		return;
-	call_fail(call, outcome->code, outcome->reason, outcome->retryable,
-		"%s; --targets-allow=%s:%u opens it, --targets-allow-private=true every private "
-		"address",
-		outcome->message, url->host, url->port);
+	feed_hint(feed, url->host, url->port, hint);
+	if (hint[0])
+		call_fail(call, outcome->code, outcome->reason, outcome->retryable, "%s%s",
+			outcome->message, hint);
 }
 
 static void reword(const struct feed *feed, struct call *call)
@@ -250,7 +217,7 @@ void feed_end_call(struct call *call)
 	reword(slot->feed, call);
 	slot->repeatable = call->request.repeatable;
 	feed_settle(slot, &call->outcome, item->task);
-	item_destroy(item, slot->feed->options.env.budget);
+	item_destroy(item, slot->feed->terms.env.budget);
 	feed_hand_over(slot);
 }
 
@@ -305,7 +272,7 @@ static struct feed_slot *next_ready(struct feed *feed)
 
 static struct span bytes_of(struct feed *feed, const struct feed_slot *slot)
 {
-	const struct result_view view = view_of(slot);
+	const struct result_view view = terms_view(&feed->terms, slot->index, slot->id, NULL);
 
 	if (slot->bytes)
 		return (struct span){slot->bytes, slot->len};
@@ -344,7 +311,7 @@ size_t feed_outstanding(const struct feed *feed)
 /* Past half the budget only as much goes in as comes out: what is inside may still grow. */
 size_t feed_room(const struct feed *feed)
 {
-	struct mem_budget *budget = feed->options.env.budget;
+	struct mem_budget *budget = feed->terms.env.budget;
 	size_t outstanding = feed_outstanding(feed);
 
 	if (outstanding > 0 && budget && budget->limit && mem_used(budget) > budget->limit / 2)

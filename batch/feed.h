@@ -1,7 +1,7 @@
 /* feed.h - an open batch: items go in one at a time, results come out as they complete.
  *
- * For work that is larger than memory: no more than `outstanding_max` items are inside at once, and
- * what they hold is charged to the budget. The owner is one thread: it adds, flushes and takes.
+ * For work that is larger than memory: only so many items are inside at once (feed_room), and what
+ * they hold is charged to the budget. The owner is one thread: it adds, flushes and takes.
  * Results are rendered by the workers, as batch/batch does; they come out as they complete, or with
  * options.input_order in the order of adding, each exactly once. Knows no files, signals or
  * terminals. */
@@ -20,7 +20,9 @@ struct feed_options {
 	uint64_t deadline_us;         /* CLOCK_NEVER: none */
 	const char *cancelled, *lost; /* what results of cancelled and of lost items say, "(host)"
 					 is added; cancelled NULL: what the server says */
-	bool hint_flags;              /* a blocked item's message names the flag that opens it */
+	/* Writes what stands behind the message of a blocked target, "" for nothing; any thread.
+	 * NULL: nothing does. */
+	void (*blocked_hint)(const char *host, uint16_t port, char *ret_hint, size_t size);
 	/* What follows is called with no lock held, by any thread; `self` outlives the pool.
 	 * ready: results wait where none did. starting: the item's call may not be repeated, and is
 	 * about to be sent for the first time; false: it is not, and comes back unrun. NULL: nobody

@@ -2,6 +2,7 @@
 #include "batch/feed_internal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void feed_flush(struct feed *feed)
 {
@@ -26,11 +27,11 @@ static struct feed_slot *new_slot(struct feed *feed, size_t index, size_t text_b
 	struct feed_slot *slot;
 
 	REQUIRE(feed_outstanding(feed) < feed->max);
-	if (!mem_take(feed->options.env.budget, charged))
+	if (!mem_take(feed->terms.env.budget, charged))
 		return NULL;
 	slot = mem_try(sizeof *slot);
 	if (!slot) {
-		mem_give(feed->options.env.budget, charged);
+		mem_give(feed->terms.env.budget, charged);
 		return NULL;
 	}
 	slot->feed = feed;
@@ -55,24 +56,17 @@ static void refuse(
 	feed_hand_over(slot);
 }
 
-static bool wants_hint(const struct feed *feed, const struct item_verdict *verdict)
-{
-	return feed->options.hint_flags && verdict->code == ITEM_BLOCKED_TARGET && verdict->host[0];
-}
-
 /* An item that cannot be a call. */
 static void refuse_item(struct feed_slot *slot, const struct item_verdict *verdict)
 {
-	char message[FAULT_MESSAGE_MAX + sizeof verdict->host + 128], line[40] = "";
+	char line[40] = "", hint[FEED_HINT_MAX] = "";
+	char message[sizeof line + FAULT_MESSAGE_MAX + sizeof hint];
 
 	if (slot->line && verdict->code == ITEM_INVALID_ITEM)
 		snprintf(line, sizeof line, "line %zu: ", slot->line);
-	snprintf(message, sizeof message, "%s%s", line, verdict->fault.message);
-	if (wants_hint(slot->feed, verdict))
-		snprintf(message, sizeof message,
-			"%.*s; --targets-allow=%s:%u opens it, --targets-allow-private=true every "
-			"private address",
-			FAULT_MESSAGE_MAX, verdict->fault.message, verdict->host, verdict->port);
+	if (verdict->code == ITEM_BLOCKED_TARGET && verdict->host[0])
+		feed_hint(slot->feed, verdict->host, verdict->port, hint);
+	snprintf(message, sizeof message, "%s%s%s", line, verdict->fault.message, hint);
 	refuse(slot, verdict->code, verdict->fault.reason, message);
 }
 
@@ -83,7 +77,7 @@ static void end_lost(struct feed *feed, struct item *item)
 	call_fail(call, ITEM_CANCELLED, REASON_CLIENT_GONE, true, "%s (%s)",
 		feed->options.lost ? feed->options.lost : "its outcome is unknown",
 		call->request.url.host);
-	call->budget = feed->options.env.budget;
+	call->budget = feed->terms.env.budget;
 	call->outcome.sent = true;
 	call->outcome.attempts = 1;
 }
@@ -98,15 +92,14 @@ static void queue(struct feed *feed, struct item *item)
 static enum err_code read_slot(struct feed *feed, struct feed_slot *slot,
 	const struct feed_item *from, struct item **ret_item, struct item_verdict *ret_verdict)
 {
-	const struct item_env env = {feed->options.env.config, feed->options.env.guard, &feed->says,
-		&feed->defaults, feed->options.env.budget, &feed_call_ops, slot, false, NULL};
+	const struct item_env env = terms_item_env(&feed->terms, &feed_call_ops, slot);
 
 	slot->text = mem_copy(from->text.ptr, from->text.len);
 	if (!slot->text)
 		return ERR_NOMEM;
 	slot->line = from->line;
 	feed->scratch.last = NULL; /* the call before may be gone */
-	if (feed->options.use)
+	if (feed->terms.use)
 		return task_new(&feed->task_env, &feed_task_ops, slot,
 			(struct span){slot->text, from->text.len}, from->index, &feed->scratch,
 			ret_item, ret_verdict);

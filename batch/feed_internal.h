@@ -4,12 +4,10 @@
 #include <stdatomic.h>
 
 #include "batch/feed.h"
-#include "batch/item.h"
-#include "batch/result.h"
-#include "batch/task.h"
+#include "batch/terms.h"
 #include "common/thread.h"
 
-enum { FEED_PENDING_MAX = 32 };
+enum { FEED_PENDING_MAX = 32, FEED_HINT_MAX = 384 };
 
 struct feed_slot {
 	struct list_node link;
@@ -27,8 +25,7 @@ struct feed_slot {
 
 struct feed {
 	struct feed_options options;
-	struct options says;
-	struct defaults defaults;
+	struct terms terms;
 	struct task_env task_env; /* where there is an endpoint */
 	struct item_scratch scratch;
 	struct pool_group *group;
@@ -53,5 +50,7 @@ void feed_settle(struct feed_slot *slot, const struct outcome *outcome, const st
 /* The slot is complete: the owner may take it, and destroy the feed, at once. */
 void feed_hand_over(struct feed_slot *slot);
 void feed_end_call(struct call *call);
+/* What stands behind the message of a blocked target, or "". */
+void feed_hint(const struct feed *feed, const char *host, uint16_t port, char ret[FEED_HINT_MAX]);
 void feed_free_slot(struct feed_slot *slot); /* NULL is fine */
 #endif

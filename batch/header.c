@@ -126,8 +126,7 @@ static enum err_code add_field(struct header_list *list, struct span name, const
 			strncasecmp(list->text.ptr + other->name_at, name.ptr, name.len) == 0)
 			return fault_add(fault, REASON_HEADER_INVALID, "/headers", none,
 				"`headers` names a field more than once, in different case: give "
-				"it "
-				"a list of values");
+				"it a list of values");
 	}
 	if (json_is_string(value))
 		return add_value(list, name, value, fault);

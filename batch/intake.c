@@ -10,7 +10,7 @@
 
 static enum err_code charge(struct batch *batch, size_t bytes)
 {
-	if (!mem_take(batch->env.budget, bytes))
+	if (!mem_take(batch->terms.env.budget, bytes))
 		return ERR_LIMIT;
 	batch->charged += bytes;
 	return ERR_OK;
@@ -18,13 +18,13 @@ static enum err_code charge(struct batch *batch, size_t bytes)
 
 static enum err_code make_room(struct batch *batch, size_t count)
 {
-	enum err_code code =
-		charge(batch, mem_block(sizeof *batch) + mem_block(batch->document.tail.capacity) +
-				      mem_block(strlen(batch->request_id) + 1) +
-				      options_defaults_bytes(&batch->defaults) +
-				      (batch->use ? endpoint_use_bytes(batch->use) : 0) +
-				      mem_block(count * sizeof *batch->slots) +
-				      mem_block(count * sizeof *batch->calls));
+	enum err_code code = charge(
+		batch, mem_block(sizeof *batch) + mem_block(batch->document.tail.capacity) +
+			       mem_block(strlen(batch->request_id) + 1) +
+			       options_defaults_bytes(&batch->terms.defaults) +
+			       (batch->terms.use ? endpoint_use_bytes(batch->terms.use) : 0) +
+			       mem_block(count * sizeof *batch->slots) +
+			       mem_block(count * sizeof *batch->calls));
 
 	if (code != ERR_OK)
 		return code;
@@ -48,11 +48,11 @@ static enum err_code refuse(struct batch *batch, size_t index, const struct item
 	struct refusal *refusal;
 	struct settled settled;
 
-	if (!mem_take(batch->env.budget, charged))
+	if (!mem_take(batch->terms.env.budget, charged))
 		return ERR_LIMIT;
 	refusal = mem_try(size);
 	if (!refusal) {
-		mem_give(batch->env.budget, charged);
+		mem_give(batch->terms.env.budget, charged);
 		return ERR_NOMEM;
 	}
 	refusal->index = index;
@@ -91,9 +91,9 @@ static enum err_code read_items(struct batch *batch, const struct item_env *env,
 	for (size_t i = 0; i < batch->count && code == ERR_OK && scan_next(&walk, &member); i++) {
 		struct item *item = NULL;
 
-		code = batch->use ? task_new(&batch->task_env, env->ops, batch, member.value, i,
-					    scratch, &item, &verdict)
-				  : item_read(env, member.value, i, scratch, &item, &verdict);
+		code = batch->terms.use ? task_new(&batch->task_env, env->ops, batch, member.value,
+						  i, scratch, &item, &verdict)
+					: item_read(env, member.value, i, scratch, &item, &verdict);
 		if (code != ERR_OK)
 			break;
 		batch->slots[i].id = verdict.id;
@@ -101,7 +101,7 @@ static enum err_code read_items(struct batch *batch, const struct item_env *env,
 			batch->calls[batch->call_count++] = &item->call;
 			continue;
 		}
-		if (batch->options.strict && verdict.code == ITEM_INVALID_ITEM)
+		if (batch->terms.options.strict && verdict.code == ITEM_INVALID_ITEM)
 			blame(i, &verdict, problem);
 		code = refuse(batch, i, &verdict, &tail);
 	}
@@ -174,14 +174,14 @@ static enum err_code check_ids(const struct batch *batch, struct problem *proble
 
 	if (ids.named < 2)
 		return ERR_OK;
-	if (!mem_take(batch->env.budget, charged))
+	if (!mem_take(batch->terms.env.budget, charged))
 		return ERR_LIMIT;
 	code = collect_ids(batch, &ids, &names, &arena);
 	if (code == ERR_OK)
 		count = names_repeated(&names, indices, PROBLEM_ERRORS_MAX);
 	names_free(&names);
 	mem_free(arena);
-	mem_give(batch->env.budget, charged);
+	mem_give(batch->terms.env.budget, charged);
 	if (count == 0)
 		return code;
 	problem_free(problem);
@@ -200,15 +200,14 @@ static enum err_code check_ids(const struct batch *batch, struct problem *proble
 static enum err_code read_all(
 	struct batch *batch, const struct call_ops *ops, struct span items, struct problem *problem)
 {
-	const struct item_env env = {batch->env.config, batch->env.guard, &batch->options,
-		&batch->defaults, batch->env.budget, ops, batch, false, NULL};
+	const struct item_env env = terms_item_env(&batch->terms, ops, batch);
 	struct item_scratch scratch;
-	enum err_code code = item_scratch_init(&scratch, &batch->defaults);
+	enum err_code code = item_scratch_init(&scratch, &batch->terms.defaults);
 
 	if (code == ERR_OK)
 		code = read_items(batch, &env, items, &scratch, problem);
 	item_scratch_free(&scratch);
-	if (code == ERR_OK && !batch->use) /* data may come twice */
+	if (code == ERR_OK && !batch->terms.use) /* data may come twice */
 		code = check_ids(batch, problem);
 	if (code != ERR_OK || problem->error_count + problem->more == 0)
 		return code;
@@ -225,17 +224,22 @@ enum err_code intake_read(struct batch *batch, const struct batch_input *input,
 	const struct envelope_trace trace = {input->traceparent, input->tracestate};
 	struct span text = {input->body, input->body_len};
 	struct envelope envelope;
-	enum err_code code =
-		envelope_read(text, batch->env.config, batch->use, &trace, &envelope, problem);
+	enum err_code code = envelope_read(
+		text, batch->terms.env.config, batch->terms.use, &trace, &envelope, problem);
 
 	if (code != ERR_OK)
 		return code;
-	batch->options = envelope.options;
+	batch->terms.options = envelope.options;
 	if (input->outline) {
-		batch->options.include_body = INCLUDE_NONE;
-		batch->options.include_headers = batch->options.include_timing = false;
+		batch->terms.options.include_body = INCLUDE_NONE;
+		batch->terms.options.include_headers = batch->terms.options.include_timing = false;
 	}
-	batch->defaults = envelope.defaults;
+	batch->terms.defaults = envelope.defaults;
+	if (input->room > 0 && envelope.item_count > input->room &&
+		envelope.item_count <= batch->terms.env.config->pool.queue_limit) {
+		batch_queue_full(batch, envelope.item_count, problem);
+		return ERR_BUSY;
+	}
 	code = make_room(batch, envelope.item_count);
 	if (code == ERR_OK)
 		code = read_all(batch, ops, envelope.items, problem);

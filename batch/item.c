@@ -276,7 +276,7 @@ static enum err_code read_url(
 		verdict->port = ret_url->port;
 	}
 	verdict->code = url_reason_code(reason);
-	item_url_blame(reason, ret_url, plan->fault);
+	item_url_blame(reason, plan->url, ret_url, plan->fault);
 	url_free(ret_url);
 	return ERR_INVALID;
 }

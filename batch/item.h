@@ -59,6 +59,6 @@ enum err_code item_read(const struct item_env *env, struct span text, size_t ind
 	struct item_verdict *ret_verdict) MUST_CHECK;
 /* The id that a result of this item (proved text) has: JSON text in it, or "null". */
 struct span item_id(struct span text);
-void item_destroy(
-	struct item *item, struct mem_budget *budget); /* outcome included; NULL is fine */
+/* Outcome included; NULL is fine. */
+void item_destroy(struct item *item, struct mem_budget *budget);
 #endif

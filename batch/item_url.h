@@ -4,6 +4,8 @@
 #include "batch/fault.h"
 #include "pool/url.h"
 
-/* `reason` is the gate's or the guard's; of `url` only host and port are looked at. */
-void item_url_blame(enum item_reason reason, const struct url *url, struct fault *fault);
+/* `reason` is the gate's or the guard's; `text` what was given; of `url`, made of it, only host and
+ * port are looked at. */
+void item_url_blame(
+	enum item_reason reason, struct span text, const struct url *url, struct fault *fault);
 #endif

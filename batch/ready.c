@@ -58,7 +58,7 @@ static void apply(struct batch *batch)
 
 static size_t most_waiting(const struct batch *batch)
 {
-	size_t share = mem_left(batch->env.budget) / READY_SHARE;
+	size_t share = mem_left(batch->terms.env.budget) / READY_SHARE;
 
 	return share < READY_BYTES_MAX ? share : READY_BYTES_MAX;
 }
@@ -69,13 +69,13 @@ static uint64_t wanted_locked(const struct batch *batch) REQUIRES(batch->ready.l
 	size_t waiting = batch->ready.shared.waiting_bytes, next = batch->ready.shared.next;
 	uint64_t window = batch->ready.shared.window, end = (uint64_t)next + READY_WINDOW;
 	size_t most = most_waiting(batch);
-	bool narrow = batch->options.input_order ? window <= next + 1 : window == 0;
+	bool narrow = batch->terms.options.input_order ? window <= next + 1 : window == 0;
 
 	if (batch->ready.shared.abandoned)
 		return UINT64_MAX;
 	if (waiting > most || (narrow && waiting > most / 2))
-		return batch->options.input_order ? next + 1 : 0;
-	if (!batch->options.input_order)
+		return batch->terms.options.input_order ? next + 1 : 0;
+	if (!batch->terms.options.input_order)
 		return UINT64_MAX;
 	return window > next && window <= end && end - window < READY_WINDOW / 4 ? window : end;
 }
@@ -158,8 +158,8 @@ void ready_end(struct batch *batch)
 static enum ready_state take_locked(struct batch *batch, size_t *ret_index)
 	REQUIRES(batch->ready.lock)
 {
-	size_t index =
-		batch->options.input_order ? batch->ready.shared.next : batch->ready.shared.first;
+	size_t index = batch->terms.options.input_order ? batch->ready.shared.next
+							: batch->ready.shared.first;
 
 	if (batch->ready.shared.count == 0 || !batch->slots[index].ready)
 		return batch->ready.shared.over && batch->ready.shared.count == 0 ? READY_OVER

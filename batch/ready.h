@@ -1,7 +1,9 @@
 /* ready.h - of a streamed batch: which results wait to be read, and how far the batch may run ahead
  * of its reader.
  *
- * Workers add, one reader takes. When much waits, the group's window closes (pool_group_window):
+ * Workers add, one reader takes: ready_add and ready_end are for the thread that filled the slot,
+ * ready_take, ready_done and ready_abandon for one thread at a time. The lock is its own, and not
+ * held while the pool is called. When much waits, the group's window closes (pool_group_window):
  * what runs goes on, nothing fresh starts, until the reader has caught up. In the order of items
  * the window is always open for the item that is read next, and for some beyond it, so that one
  * slow item does not stop the others. */

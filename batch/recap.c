@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "batch/glance.h"
+#include "common/utf8.h"
 
 enum { SHOWN_BYTES = 300 /* of an id or a message */ };
 
@@ -50,12 +51,8 @@ static size_t add_string(struct buf *out, struct span string)
 	buf_init(&text, string.len + 1);
 	if (string.len && scan_string(string, &text) != ERR_OK)
 		out->failed = true;
-	shown = (struct span){text.ptr ? text.ptr : "", text.len};
-	if (shown.len > SHOWN_BYTES) {
-		shown.len = SHOWN_BYTES;
-		while (shown.len > 0 && ((unsigned char)shown.ptr[shown.len] & 0xC0) == 0x80)
-			shown.len--;
-	}
+	shown.ptr = text.ptr ? text.ptr : "";
+	shown.len = utf8_cut(shown.ptr, text.len, SHOWN_BYTES);
 	columns = recap_add_text(out, shown);
 	if (shown.len < text.len) {
 		buf_adds(out, "…");

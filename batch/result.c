@@ -64,14 +64,11 @@ static bool is_cut(const struct result_view *view, const struct outcome *outcome
 	return view->named && outcome->code != ITEM_OK && outcome->body.len > RESULT_EXPOSED_MAX;
 }
 
-/* At a character's begin, where it is text. */
+/* Between characters, where it is text. */
 static size_t cut_at(const struct outcome *outcome)
 {
-	size_t len = RESULT_EXPOSED_MAX;
+	size_t len = utf8_cut(outcome->body.ptr, outcome->body.len, RESULT_EXPOSED_MAX);
 
-	while (len > RESULT_EXPOSED_MAX - 4 &&
-		((unsigned char)outcome->body.ptr[len] & 0xC0) == 0x80)
-		len--;
 	return utf8_valid(outcome->body.ptr, len) ? len : RESULT_EXPOSED_MAX;
 }
 
@@ -418,6 +415,16 @@ enum err_code result_render(const struct result_view *view, const struct outcome
 	if (exact)
 		*ret_bytes = exact;
 	return ERR_OK;
+}
+
+struct result_brief result_brief_of(enum item_code code, const struct outcome *outcome)
+{
+	return (struct result_brief){.code = code,
+		.status = outcome->status,
+		.attempts = outcome->attempts,
+		.sent = outcome->sent,
+		.queue_us = outcome->queue_us,
+		.duration_us = outcome->duration_us};
 }
 
 bool result_brief_retryable(const struct result_brief *brief)

@@ -23,8 +23,8 @@ struct result_measure {
 	unsigned encoding; /* result.c's own */
 	bool payload;      /* it shows a body or headers */
 	size_t body_bytes; /* exactly */
-	size_t bytes; /* of the whole object: an upper estimate, but for headers with many escapes
-		       */
+	/* Of the whole object: an upper estimate, but for headers with many escapes. */
+	size_t bytes;
 };
 
 void result_measure(const struct result_view *view, const struct outcome *outcome,
@@ -49,6 +49,7 @@ struct result_brief {
 	uint64_t queue_us, duration_us;
 };
 enum { RESULT_BRIEF_MAX = 3072 };
+struct result_brief result_brief_of(enum item_code code, const struct outcome *outcome);
 bool result_brief_retryable(const struct result_brief *brief);
 const char *result_brief_message(const struct result_brief *brief); /* static */
 size_t result_render_brief(const struct result_view *view, const struct result_brief *brief,

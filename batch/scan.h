@@ -47,8 +47,8 @@ struct scan_member {
 };
 void scan_begin(struct scan_walk *walk, struct span container); /* an array or an object */
 bool scan_next(struct scan_walk *walk, struct scan_member *ret_member);
-size_t scan_count(struct span container,
-	size_t stop_after); /* elements; counts no further than stop_after + 1 */
+/* The elements in it; counts no further than stop_after + 1. */
+size_t scan_count(struct span container, size_t stop_after);
 /* The string's text, escapes decoded (UTF-8; a NUL may be in it). ERR_LIMIT, ERR_NOMEM from buf. */
 enum err_code scan_string(struct span value, struct buf *out);
 /* The same into memory of at least value.len bytes, which may be the value's own: decoded text is

@@ -48,7 +48,7 @@ static bool make_room(struct stream *stream)
 {
 	size_t bytes = mem_block(sizeof *stream) + 2 * mem_block(TEXT_BYTES);
 
-	if (!mem_take(stream->batch->env.budget, bytes))
+	if (!mem_take(stream->batch->terms.env.budget, bytes))
 		return false;
 	stream->charged = bytes;
 	return buf_reserve(&stream->before, TEXT_BYTES) == ERR_OK &&
@@ -82,7 +82,7 @@ void stream_destroy(struct stream *stream)
 	ready_abandon(stream->batch);
 	buf_free(&stream->before);
 	buf_free(&stream->behind);
-	mem_give(stream->batch->env.budget, stream->charged);
+	mem_give(stream->batch->terms.env.budget, stream->charged);
 	batch_unref(stream->batch);
 	mem_free(stream);
 }
@@ -118,7 +118,7 @@ static void add_item_line(struct stream *stream, struct buf *out, struct span re
 static void add_bar(struct stream *stream, struct buf *out, uint64_t now_us)
 {
 	struct progress progress = progress_of(stream, now_us);
-	struct span label = stream->batch->options.label;
+	struct span label = stream->batch->terms.options.label;
 	size_t columns;
 
 	buf_add_char(out, '\r');

@@ -24,8 +24,8 @@ struct stream;
  * Takes a reference of its own. NULL without memory. */
 struct stream *stream_new(struct batch *batch, enum stream_shape shape);
 /* Copies what there is to say, at most `max` bytes. STREAM_END: that was all. STREAM_CUT: no memory
- * to go on; it must not look complete. 0: nothing now; there
- * will be after the batch's observer was called, or at *ret_again_us. */
+ * to go on; it must not look complete. 0: nothing now; there will be after the batch's observer was
+ * called, or at *ret_again_us. */
 size_t stream_read(struct stream *stream, char *out, size_t max, uint64_t *ret_again_us);
 bool stream_over(const struct stream *stream); /* all has been read */
 /* What was not read is dropped; the batch goes on unless it is cancelled. NULL is fine. */

@@ -4,8 +4,9 @@
  *   item_check (jq) -> request (jq) -> the call -> response (jq)
  *                                          └ failed ┴-> fallback (jq)
  *
- * A task belongs to its item. Its steps run on the worker that has the call; they ask the worker's
- * helper processes and never wait. */
+ * A task belongs to its item, and like it to one thread at a time: the one that reads the batch
+ * makes it, its steps run on the worker that has the call; they ask the worker's helper processes
+ * and never wait. No lock. */
 #ifndef BATCH_TASK_H
 #define BATCH_TASK_H
 #include "batch/item.h"

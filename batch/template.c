@@ -9,6 +9,7 @@
 #include "batch/scan.h"
 #include "batch/template_frame.h"
 #include "batch/template_names.h"
+#include "common/digest.h"
 #include "common/mem.h"
 #include "common/utf8.h"
 #include "pool/helper_frame.h"
@@ -65,17 +66,27 @@ static enum err_code check_text(const struct template *template, struct err *err
 	return template_complain(template, ERR_INVALID, line, column, fault.what, err);
 }
 
+/* Of the text alone, so that a reload finds what the helpers have compiled already. */
+static uint64_t id_of(struct span text)
+{
+	uint8_t digest[DIGEST_BYTES];
+	uint64_t id;
+
+	digest_sha256(text.ptr, text.len, digest);
+	memcpy(&id, digest, sizeof id);
+	return id ? id : 1; /* 0 is no note */
+}
+
 enum err_code template_new(
 	const struct template_source *source, struct template **ret_template, struct err *err)
 {
-	static atomic_ullong last_id;
 	struct template *template = mem_try(sizeof *template);
 	enum err_code code = ERR_NOMEM;
 
 	if (!template)
 		return err_set(err, ERR_NOMEM, "no memory for a template");
 	atomic_init(&template->refs, 1);
-	template->id = atomic_fetch_add(&last_id, 1) + 1;
+	template->id = id_of(source->text);
 	template->kind = source->kind;
 	template->line = source->line;
 	template->indent = source->indent;

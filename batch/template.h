@@ -3,9 +3,10 @@
  *
  * The server never runs or compiles it: that is template_jq's, in a helper process. A template is
  * constant once made; any thread may hold and use it. Its text is told to each helper set once, as
- * a note with its number; a number is never used twice, so a configuration that replaces another
- * tells its own templates beside those that are still in use. Only what template_check took is
- * told: a program that crashes the compiler would crash each helper it is told to. */
+ * a note with its number; the number is made of the text, so a configuration that replaces another
+ * uses what helpers have compiled already, and tells what is new beside it. Only what
+ * template_check took is told: a program that crashes the compiler would crash each helper it is
+ * told to. */
 #ifndef BATCH_TEMPLATE_H
 #define BATCH_TEMPLATE_H
 #include "pool/helper.h"

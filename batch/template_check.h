@@ -1,8 +1,8 @@
 /* template_check.h - does a template compile? Asked of a helper process of its own, that is thrown
  * away afterwards.
  *
- * One thread, which waits: for the start of the program, for a reload, and for `batchgate check`.
- */
+ * One thread, which waits: for the start of the program, for a reload, and for `batchgate
+ * check`. */
 #ifndef BATCH_TEMPLATE_CHECK_H
 #define BATCH_TEMPLATE_CHECK_H
 #include "batch/template.h"

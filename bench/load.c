@@ -1,12 +1,20 @@
 /* load.c - clients that post the same batch again and again over kept-alive connections, and count
  * what comes back.
  *
- * load PORT CLIENTS BATCHES FILE [PATH] : one thread, one epoll set. Each client posts the body in
- * FILE to PATH (/v1/batch) at 127.0.0.1, reads the whole answer, and posts again until BATCHES were
- * begun. An answer counts where its status is 200; its items where its `summary.succeeded` says so.
- * Prints one line of JSON. */
+ * load [-r RATE] [-k KEY] PORT CLIENTS BATCHES FILE [PATH] : one thread, one epoll set. Each client
+ * posts the body in FILE to PATH (/v1/batch) at 127.0.0.1, with KEY if there is one, and reads the
+ * whole answer, until BATCHES were posted.
+ *
+ * Without -r the loop is closed: a client posts again when it has its answer. With it the loop is
+ * open: batches fall due at random (a Poisson process, always the same one) RATE times a second,
+ * whatever became of those before; CLIENTS is only how many may be under way, and a batch's time
+ * counts from when it was due.
+ *
+ * An answer counts as admitted where its status is 200, and its items where its `summary.succeeded`
+ * says so; as refused where it is 503; all else is `other`. Prints one line of JSON. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <math.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,7 +29,8 @@
 enum { HEAD_MAX = 8192, TAIL_MAX = 1024, BLOCK = 65536 };
 
 struct client {
-	int fd;
+	struct client *next_idle;
+	int fd; /* -1: not connected */
 	size_t sent, head_size, body_left;
 	bool in_body;
 	char head[HEAD_MAX + 1];
@@ -30,10 +39,19 @@ struct client {
 	uint64_t began_us;
 };
 
+struct tally {
+	uint64_t *times_us;
+	long count;
+};
+
 static char *request;
 static size_t request_size;
-static long left, answers, refused;
-static uint64_t succeeded, *times_us;
+static uint16_t port;
+static double rate; /* 0: the loop is closed */
+static long left, other, late, hint_least = -1, hint_most = -1, hints;
+static struct tally admitted, refused, begun; /* begun: how long after it was due */
+static uint64_t succeeded, due_us;
+static struct client *idle;
 static int epoll_fd;
 
 static void fail(const char *what)
@@ -50,7 +68,7 @@ static uint64_t now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-static void read_request(const char *path, const char *target)
+static void read_request(const char *path, const char *target, const char *key)
 {
 	struct stat info;
 	FILE *file = fopen(path, "rb");
@@ -58,11 +76,12 @@ static void read_request(const char *path, const char *target)
 
 	if (!file || fstat(fileno(file), &info))
 		fail(path);
-	request = malloc((size_t)info.st_size + 512);
-	head = snprintf(request, 512,
+	request = malloc((size_t)info.st_size + 1024);
+	head = snprintf(request, 1024,
 		"POST %.200s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-		"Accept: application/json\r\nContent-Length: %lld\r\n\r\n",
-		target, (long long)info.st_size);
+		"Accept: application/json\r\n%s%.200s%sContent-Length: %lld\r\n\r\n",
+		target, key ? "Authorization: Bearer " : "", key ? key : "", key ? "\r\n" : "",
+		(long long)info.st_size);
 	request_size = (size_t)head + (size_t)info.st_size;
 	if (fread(request + head, 1, (size_t)info.st_size, file) != (size_t)info.st_size)
 		fail(path);
@@ -88,17 +107,87 @@ static void send_more(struct client *client)
 	want(client, client->sent < request_size ? EPOLLOUT : EPOLLIN);
 }
 
-static void begin(struct client *client)
+static void connect_client(struct client *client)
 {
-	if (left-- <= 0) {
-		close(client->fd);
-		client->fd = -1;
-		return;
-	}
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct epoll_event event = {.data.ptr = client};
+	int on = 1;
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&address, sizeof address))
+		fail("connect");
+	setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, client->fd, &event);
+}
+
+static void disconnect(struct client *client)
+{
+	close(client->fd);
+	client->fd = -1;
+}
+
+static void begin(struct client *client, uint64_t began_us)
+{
+	if (client->fd < 0)
+		connect_client(client);
+	left--;
 	client->sent = client->head_size = client->tail_size = 0;
 	client->in_body = false;
-	client->began_us = now_us();
+	client->began_us = began_us;
 	send_more(client);
+}
+
+static void go_on(struct client *client)
+{
+	if (rate > 0) {
+		client->next_idle = idle;
+		idle = client;
+	} else if (left > 0) {
+		begin(client, now_us());
+	} else {
+		disconnect(client);
+	}
+}
+
+/* The time to the next of a Poisson process; the same in each run, so that runs can be compared. */
+static uint64_t gap_us(void)
+{
+	static uint64_t state = 1;
+
+	state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint64_t)(-log(1 - (double)(state >> 11) / 0x1p53) / rate * 1e6);
+}
+
+static void begin_due(void)
+{
+	for (; left > 0 && idle && due_us <= now_us(); due_us += gap_us()) {
+		struct client *client = idle;
+
+		idle = client->next_idle;
+		begun.times_us[begun.count++] = now_us() - due_us;
+		begin(client, due_us);
+	}
+	late += left > 0 && !idle && due_us <= now_us();
+}
+
+static void note(struct tally *tally, const struct client *client)
+{
+	tally->times_us[tally->count++] = now_us() - client->began_us;
+}
+
+static void note_hint(const char *head)
+{
+	const char *field = strcasestr(head, "\r\nretry-after:");
+	long seconds = field ? strtol(field + 14, NULL, 10) : 0;
+
+	if (!field)
+		return;
+	hints++;
+	if (hint_least < 0 || seconds < hint_least)
+		hint_least = seconds;
+	if (seconds > hint_most)
+		hint_most = seconds;
 }
 
 static void finish(struct client *client)
@@ -109,11 +198,16 @@ static void finish(struct client *client)
 	if (!strncmp(client->head, "HTTP/1.1 200", 12)) {
 		found = strstr(client->tail, "\"succeeded\":");
 		succeeded += found ? strtoul(found + 12, NULL, 10) : 0;
+		note(&admitted, client);
+	} else if (!strncmp(client->head, "HTTP/1.1 503", 12)) {
+		note_hint(client->head);
+		note(&refused, client);
 	} else {
-		refused++;
+		other++;
 	}
-	times_us[answers++] = now_us() - client->began_us;
-	begin(client);
+	if (strcasestr(client->head, "\r\nconnection: close"))
+		disconnect(client);
+	go_on(client);
 }
 
 static void take_body(struct client *client, const char *bytes, size_t size)
@@ -171,21 +265,6 @@ static void read_more(struct client *client)
 		take_head(client, block, (size_t)got);
 }
 
-static void open_client(struct client *client, uint16_t port)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-	struct epoll_event event = {.data.ptr = client};
-	int on = 1;
-
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&address, sizeof address))
-		fail("connect");
-	setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, client->fd, &event);
-	begin(client);
-}
-
 static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -193,52 +272,104 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static double at_share(struct tally *tally, double share)
+{
+	return tally->count ? (double)tally->times_us[(long)((double)tally->count * share)] : 0;
+}
+
+static void print_tally(const char *name, struct tally *tally)
+{
+	qsort(tally->times_us, (size_t)tally->count, sizeof *tally->times_us, compare);
+	printf("\"%s\": %ld, \"%s_p50_us\": %.0f, \"%s_p99_us\": %.0f, ", name, tally->count, name,
+		at_share(tally, 0.5), name, at_share(tally, 0.99));
+}
+
 static void print(uint64_t wall_us)
 {
-	qsort(times_us, (size_t)answers, sizeof *times_us, compare);
-	printf("{\"batches\": %ld, \"refused\": %ld, \"succeeded\": %llu, \"wall_us\": %llu, "
-	       "\"p50_us\": %llu, "
-	       "\"p99_us\": %llu}\n",
-		answers, refused, (unsigned long long)succeeded, (unsigned long long)wall_us,
-		(unsigned long long)times_us[answers / 2],
-		(unsigned long long)times_us[answers * 99 / 100]);
+	printf("{");
+	print_tally("admitted", &admitted);
+	print_tally("refused", &refused);
+	print_tally("begun", &begun);
+	printf("\"other\": %ld, \"succeeded\": %llu, \"hints\": %ld, \"hint_least_s\": %ld, "
+	       "\"hint_most_s\": %ld, \"late\": %ld, \"wall_us\": %llu}\n",
+		other, (unsigned long long)succeeded, hints, hint_least, hint_most, late,
+		(unsigned long long)wall_us);
+}
+
+static const struct timespec *until_due(struct timespec *wait)
+{
+	uint64_t now = now_us(), us = due_us > now ? due_us - now : 0;
+
+	if (rate <= 0 || left <= 0 || !idle)
+		return NULL;
+	*wait = (struct timespec){(time_t)(us / 1000000), (long)(us % 1000000) * 1000};
+	return wait;
+}
+
+static void wait_once(void)
+{
+	struct epoll_event events[64];
+	struct timespec wait;
+	int got = epoll_pwait2(epoll_fd, events, 64, until_due(&wait), NULL);
+
+	for (int i = 0; i < got; i++) {
+		struct client *client = events[i].data.ptr;
+
+		if (client->sent < request_size)
+			send_more(client);
+		else
+			read_more(client);
+	}
+	if (rate > 0)
+		begin_due();
+}
+
+static void run(long count, long batches)
+{
+	struct client *clients = calloc((size_t)count, sizeof *clients);
+	uint64_t began = now_us();
+
+	left = batches;
+	due_us = began;
+	admitted.times_us = calloc((size_t)batches, sizeof *admitted.times_us);
+	refused.times_us = calloc((size_t)batches, sizeof *refused.times_us);
+	begun.times_us = calloc((size_t)batches, sizeof *begun.times_us);
+	for (long i = 0; i < count; i++) {
+		clients[i].fd = -1;
+		go_on(&clients[i]);
+	}
+	while (admitted.count + refused.count + other < batches)
+		wait_once();
+	print(now_us() - began);
+	free(clients);
+	free(admitted.times_us);
+	free(refused.times_us);
+	free(begun.times_us);
 }
 
 int main(int argc, char **argv)
 {
-	struct epoll_event events[64];
-	struct client *clients;
-	long count, batches;
-	uint64_t began;
+	const char *key = NULL;
+	int option;
 
-	if (argc != 5 && argc != 6) {
-		fputs("usage: load PORT CLIENTS BATCHES FILE\n", stderr);
+	while ((option = getopt(argc, argv, "r:k:")) != -1) {
+		if (option == 'r')
+			rate = strtod(optarg, NULL);
+		else if (option == 'k')
+			key = optarg;
+		else
+			return 2;
+	}
+	argv += optind;
+	argc -= optind;
+	if (argc != 4 && argc != 5) {
+		fputs("usage: load [-r RATE] [-k KEY] PORT CLIENTS BATCHES FILE [PATH]\n", stderr);
 		return 2;
 	}
-	count = strtol(argv[2], NULL, 10);
-	left = batches = strtol(argv[3], NULL, 10);
-	read_request(argv[4], argc == 6 ? argv[5] : "/v1/batch");
+	port = (uint16_t)strtoul(argv[0], NULL, 10);
+	read_request(argv[3], argc == 5 ? argv[4] : "/v1/batch", key);
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	clients = calloc((size_t)count, sizeof *clients);
-	times_us = calloc((size_t)batches, sizeof *times_us);
-	began = now_us();
-	for (long i = 0; i < count; i++)
-		open_client(&clients[i], (uint16_t)strtoul(argv[1], NULL, 10));
-	while (answers < batches) {
-		int got = epoll_wait(epoll_fd, events, 64, -1);
-
-		for (int i = 0; i < got; i++) {
-			struct client *client = events[i].data.ptr;
-
-			if (client->sent < request_size)
-				send_more(client);
-			else
-				read_more(client);
-		}
-	}
-	print(now_us() - began);
-	free(clients);
-	free(times_us);
+	run(strtol(argv[1], NULL, 10), strtol(argv[2], NULL, 10));
 	free(request);
-	return refused != 0;
+	return refused.count + other != 0;
 }

@@ -2,11 +2,12 @@
  * at once.
  *
  * sleeper MILLISECONDS PORT... : one thread, one epoll set, keep-alive; listens on all loopback
- * addresses at each port. Port 0 takes a free one; the ports are printed, a line, before it serves.
- * `GET /stats` answers at once with
- * {"served", "most"}: requests so far, and the most that ever waited together; `GET /reset` sets
- * both to 0. Since every answer waits equally long, those that wait are a FIFO: the first is always
- * the next due. */
+ * addresses (127.0.0.0/8, so that it can be a thousand origins) at each port. Port 0 takes a free
+ * one; the ports are printed, a line, before it serves. `GET /stats` answers at once with
+ * {"served", "most", "waiting", "connections"}: requests and connections so far, the most that ever
+ * waited together, and how many wait now; `GET /reset` sets served, most and connections to 0;
+ * between `GET /freeze` and `GET /thaw` nothing else is answered. Since every answer waits equally
+ * long, those that wait are a FIFO: the first is always the next due. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -39,7 +40,8 @@ static struct peer peers[FD_MAX];
 static struct turn turns[FD_MAX]; /* a ring: each peer waits at most once at a time, closed ones
 				     leave a stale turn */
 static size_t first, count;
-static uint64_t served, most, waiting, delay_us;
+static uint64_t served, most, waiting, connections, delay_us;
+static bool frozen;
 static int epoll_fd;
 
 static void fail(const char *what)
@@ -81,10 +83,12 @@ static void reply(int fd, const char *body)
 
 static void reply_stats(int fd)
 {
-	char body[128];
+	char body[256];
 
-	snprintf(body, sizeof body, "{\"served\": %llu, \"most\": %llu}",
-		(unsigned long long)served, (unsigned long long)most);
+	snprintf(body, sizeof body,
+		"{\"served\": %llu, \"most\": %llu, \"waiting\": %llu, \"connections\": %llu}",
+		(unsigned long long)served, (unsigned long long)most, (unsigned long long)waiting,
+		(unsigned long long)connections);
 	reply(fd, body);
 }
 
@@ -120,6 +124,25 @@ static size_t body_size(const char *request)
 	return field ? strtoul(field + 17, NULL, 10) : 0;
 }
 
+/* True: it was one, and is answered. */
+static bool obey(int fd, const char *line)
+{
+	if (!strncmp(line, "GET /stats ", 11)) {
+		reply_stats(fd);
+		return true;
+	}
+	if (!strncmp(line, "GET /reset ", 11))
+		served = most = connections = 0;
+	else if (!strncmp(line, "GET /freeze ", 12))
+		frozen = true;
+	else if (!strncmp(line, "GET /thaw ", 10))
+		frozen = false;
+	else
+		return false;
+	reply(fd, "{}");
+	return true;
+}
+
 static void answer_request(int fd)
 {
 	struct peer *peer = &peers[fd];
@@ -129,14 +152,8 @@ static void answer_request(int fd)
 		peer->used < (size_t)(end - peer->request) + 4 + body_size(peer->request))
 		return;
 	peer->used = 0;
-	if (!strncmp(peer->request, "GET /stats ", 11)) {
-		reply_stats(fd);
-	} else if (!strncmp(peer->request, "GET /reset ", 11)) {
-		served = most = 0;
-		reply(fd, "{}");
-	} else {
+	if (!obey(fd, peer->request))
 		wait_turn(fd);
-	}
 }
 
 static void read_peer(int fd)
@@ -175,6 +192,7 @@ static void take_peers(int listener)
 			fail("accept");
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 		peers[fd].open = true;
+		connections++;
 		epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
 	}
 	if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
@@ -184,7 +202,7 @@ static void take_peers(int listener)
 /* Answers what is due; the time to the next, or NULL where none waits. */
 static const struct timespec *answer_due(struct timespec *wait)
 {
-	while (count) {
+	while (count && !frozen) {
 		struct turn turn = turns[first % FD_MAX];
 		struct peer *peer = &peers[turn.fd];
 		uint64_t now = now_us();
@@ -213,8 +231,9 @@ static int listen_at(uint16_t port)
 	socklen_t size = sizeof address;
 	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
+	/* All addresses of one interface: nobody else's reach it. */
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) ||
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
 		bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 4096) ||
 		getsockname(fd, (struct sockaddr *)&address, &size))
 		fail("listen");

@@ -7,16 +7,13 @@
 #include <string.h>
 
 #include "cli/check_endpoint.h"
+#include "cli/command.h"
+#include "cli/hint.h"
 #include "cli/output.h"
+#include "common/exit_code.h"
 #include "common/mem.h"
 
-enum { EXIT_REFUSED = 2, TEXT_MAX_BYTES = 16 * 1024 * 1024 };
-
-static void show(const struct buf *text, FILE *stream)
-{
-	if (text->len)
-		fwrite(text->ptr, 1, text->len, stream);
-}
+enum { TEXT_MAX_BYTES = 16 * 1024 * 1024 };
 
 static int show_good(const struct config *config, bool print)
 {
@@ -32,7 +29,8 @@ static int show_good(const struct config *config, bool print)
 	}
 	buf_init(&text, TEXT_MAX_BYTES);
 	config_print(config, &text);
-	show(&text, stdout);
+	if (text.len)
+		fwrite(text.ptr, 1, text.len, stdout);
 	buf_free(&text);
 	return output_end("check");
 }
@@ -51,29 +49,16 @@ struct wants {
 };
 
 static int judge_all(int argc, char *const *argv, char *const *env, const struct wants *wants,
-	check_judge_fn *judge, struct forker *forker)
+	settings_judge_fn *judge, struct forker *forker)
 {
-	struct buf warnings, faults;
-	struct config *config = NULL;
-	int exit_code = EXIT_REFUSED;
-	enum err_code code;
+	struct config *config = settings_load("check", argc, argv, env, judge, forker);
+	int exit_code = EXIT_USAGE;
 
-	buf_init(&warnings, TEXT_MAX_BYTES);
-	buf_init(&faults, TEXT_MAX_BYTES);
-	code = config_load(argc, argv, env, &config, &warnings, &faults);
-	show(&warnings, stderr);
-	if (code == ERR_OK && judge)
-		code = judge(config, forker, &faults);
-	show(&faults, stderr);
-	if (code == ERR_OK && wants->trial.endpoint)
+	if (config && wants->trial.endpoint)
 		exit_code = end_trial(check_endpoint(config, forker, &wants->trial));
-	else if (code == ERR_OK)
+	else if (config)
 		exit_code = show_good(config, wants->print);
-	else if (!faults.len)
-		fprintf(stderr, "batchgate check: %s\n", err_text(code));
 	config_unref(config);
-	buf_free(&warnings);
-	buf_free(&faults);
 	return exit_code;
 }
 
@@ -82,15 +67,18 @@ static int judge_all(int argc, char *const *argv, char *const *env, const struct
 static int take(int argc, char *const *argv, struct wants *wants)
 {
 	const struct {
-		const char *name;
+		enum command_flag_id id;
 		const char **place;
-	} flags[] = {{"--endpoint", &wants->trial.endpoint}, {"--item", &wants->trial.item},
-		{"--params", &wants->trial.params}, {"--answer", &wants->trial.answer}};
+	} flags[] = {{FLAG_CHECK_ENDPOINT, &wants->trial.endpoint},
+		{FLAG_CHECK_ITEM, &wants->trial.item}, {FLAG_CHECK_PARAMS, &wants->trial.params},
+		{FLAG_CHECK_ANSWER, &wants->trial.answer}};
+	const char *print = command_flags[FLAG_CHECK_PRINT].name;
 
 	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
-		size_t len = strlen(flags[i].name);
+		const char *name = command_flags[flags[i].id].name;
+		size_t len = strlen(name);
 
-		if (strncmp(argv[0], flags[i].name, len) != 0)
+		if (strncmp(argv[0], name, len) != 0)
 			continue;
 		if (argv[0][len] == '=') {
 			*flags[i].place = argv[0] + len + 1;
@@ -105,20 +93,39 @@ static int take(int argc, char *const *argv, struct wants *wants)
 			return 2;
 		}
 	}
-	wants->print |= strcmp(argv[0], "--print") == 0;
-	return strcmp(argv[0], "--print") == 0;
+	wants->print |= strcmp(argv[0], print) == 0;
+	return strcmp(argv[0], print) == 0;
 }
 
-int check_run(
-	int argc, char *const *argv, char *const *env, check_judge_fn *judge, struct forker *forker)
+/* Nearly a flag of our own; it was told. What is nearly a setting is told with all other faults. */
+static bool is_misspelt(const char *argument)
+{
+	size_t len = strcspn(argument, "=");
+	char name[CONFIG_NAME_SIZE], hint[CONFIG_QUOTE_SIZE];
+	const char *meant;
+
+	if (strncmp(argument, "--", 2) != 0 || len >= sizeof name)
+		return false;
+	memcpy(name, argument, len);
+	name[len] = '\0';
+	meant = strstr(hint_flag(COMMAND_CHECK, name, hint), "--");
+	if (!meant || strncmp(meant, "--config", 8) == 0 ||
+		command_find_flag(COMMAND_CHECK, meant, strcspn(meant, "?")) == COMMAND_FLAG_COUNT)
+		return false;
+	fprintf(stderr, "batchgate check: %s: unknown flag%s\n", name, hint);
+	return true;
+}
+
+int check_run(int argc, char *const *argv, char *const *env, settings_judge_fn *judge,
+	struct forker *forker)
 {
 	char **rest = mem_new(((size_t)argc + 1) * sizeof *rest);
 	struct wants wants = {0};
-	int count = 0, exit_code = EXIT_REFUSED;
+	int count = 0, exit_code = EXIT_USAGE;
 
 	for (int i = 0, used; i < argc; i += used) {
 		used = take(argc - i, argv + i, &wants);
-		if (used < 0)
+		if (used < 0 || (used == 0 && is_misspelt(argv[i])))
 			goto out;
 		if (used == 0) {
 			rest[count++] = argv[i];

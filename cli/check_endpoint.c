@@ -13,9 +13,9 @@
 #include "batch/scan.h"
 #include "batch/template_check.h"
 #include "common/config_expand.h"
+#include "common/exit_code.h"
 #include "common/mem.h"
 
-enum { EXIT_ITEM_FAILS = 1, EXIT_USAGE = 2 };
 enum { TEXT_MAX_BYTES = 16 << 20 };
 
 struct trial {
@@ -103,6 +103,25 @@ static int read_defaults(struct trial *trial)
 	return 0;
 }
 
+static bool name_at(const void *set, size_t i, char ret[CONFIG_NAME_SIZE])
+{
+	if (i >= endpoint_count(set))
+		return false;
+	snprintf(ret, CONFIG_NAME_SIZE, "%s", endpoint_at(set, i)->config->name);
+	return true;
+}
+
+static int refuse_endpoint(const struct trial *trial)
+{
+	const char *name = trial->says->endpoint;
+	char what[3 * CONFIG_QUOTE_SIZE], quoted[CONFIG_QUOTE_SIZE], hint[CONFIG_QUOTE_SIZE];
+
+	snprintf(what, sizeof what, "the configuration has no endpoint %s%s",
+		config_fault_quote(name, quoted),
+		config_fault_hint(name, name_at, trial->set, hint));
+	return refuse("endpoint", what);
+}
+
 static int begin(struct trial *trial, struct forker *forker)
 {
 	const struct check_trial *says = trial->says;
@@ -123,7 +142,7 @@ static int begin(struct trial *trial, struct forker *forker)
 	if (!endpoint && !trial->config->path)
 		return refuse("endpoint", "there is no configuration: --config FILE names one");
 	if (!endpoint)
-		return refuse("endpoint", "the configuration has no endpoint of this name");
+		return refuse_endpoint(trial);
 	if (!says->item)
 		return refuse("item", "is missing: --item '\"text\"' or --item @FILE");
 	if (endpoint_use_new(trial->set, endpoint, &trial->use) != ERR_OK)
@@ -334,7 +353,7 @@ int check_endpoint(struct config *config, struct forker *forker, const struct ch
 	if (status == 0) {
 		good = passes_check(&trial) && try_request(&trial) && try_response(&trial);
 		good = try_fallback(&trial) && good;
-		status = good ? 0 : EXIT_ITEM_FAILS;
+		status = good ? 0 : EXIT_ITEMS_FAILED;
 	}
 	end(&trial);
 	return status;

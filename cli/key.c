@@ -8,21 +8,18 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "cli/help.h"
+#include "cli/hint.h"
 #include "cli/output.h"
 #include "common/digest.h"
+#include "common/exit_code.h"
 #include "common/mem.h"
+#include "common/name.h"
 
 enum {
-	EXIT_USAGE = 2,
-	EXIT_FAILED = 3,
 	KEY_MAX_BYTES = 1024,
 	RANDOM_CHARS = 32 /* of 62: 190 bits */
 };
-
-static const char usage[] =
-	"usage: batchgate key [--name NAME]   makes a key; NAME is 1 to 64 of A-Z a-z 0-9 . _ -\n"
-	"       batchgate key --hash          reads a key from standard input and prints its "
-	"SHA-256\n";
 
 struct options {
 	const char *name;
@@ -32,32 +29,49 @@ struct options {
 /* False, so that it can be returned. */
 static bool refuse(const char *what, const char *argument)
 {
-	fprintf(stderr, "batchgate key: %s%s\n%s", what, argument, usage);
+	fprintf(stderr, "batchgate key: %s%s\n", what, argument);
+	help_print_usage(COMMAND_KEY, stderr);
 	return false;
 }
 
 static bool is_name(const char *name)
 {
-	static const char allowed[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-	size_t len = strlen(name);
+	return name_valid(name) && strcmp(name, "anonymous") != 0;
+}
 
-	return len >= 1 && len <= 64 && !name[strspn(name, allowed)] &&
-	       strcmp(name, "anonymous") != 0;
+static bool refuse_argument(const char *argument, bool hash)
+{
+	char hint[CONFIG_QUOTE_SIZE];
+
+	if (strcmp(argument, command_flags[FLAG_KEY_NAME].name) == 0)
+		return refuse("--name: needs a value", "");
+	if (argument[0] != '-' && (hash || strncmp(argument, "bg_", 3) == 0))
+		return refuse(
+			"--hash reads the key from standard input, where no other sees it", "");
+	hint_flag(COMMAND_KEY, argument, hint);
+	if (argument[0] != '-' && is_name(argument))
+		snprintf(hint, sizeof hint, "; did you mean --name %s?", argument);
+	fprintf(stderr, "batchgate key: what is %s%s\n", argument, hint);
+	help_print_usage(COMMAND_KEY, stderr);
+	return false;
 }
 
 /* False: what is wrong was told. */
 static bool read_options(int argc, char *const *argv, struct options *options)
 {
+	const char *hash = command_flags[FLAG_KEY_HASH].name,
+		   *name = command_flags[FLAG_KEY_NAME].name;
+	size_t len = strlen(name);
+
 	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--hash") == 0)
+		if (strcmp(argv[i], hash) == 0)
 			options->hash = true;
-		else if (strncmp(argv[i], "--name=", 7) == 0)
-			options->name = argv[i] + 7;
-		else if (strcmp(argv[i], "--name") == 0 && i + 1 < argc)
+		else if (strncmp(argv[i], name, len) == 0 && argv[i][len] == '=')
+			options->name = argv[i] + len + 1;
+		else if (strcmp(argv[i], name) == 0 && i + 1 < argc)
 			options->name = argv[++i];
 		else
-			return refuse("what is ", argv[i]);
+			return refuse_argument(argv[i], options->hash);
 	}
 	if (options->hash && options->name)
 		return refuse("--name and --hash do not go together", "");

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EXIT_FAILED = 3 };
+#include "common/exit_code.h"
 
 int output_end(const char *command)
 {

@@ -18,12 +18,11 @@
 
 #include "batch/item.h"
 #include "cli/output.h"
-#include "cli/run_help.h"
 #include "cli/run_setup.h"
 #include "cli/run_signals.h"
 #include "common/clock.h"
+#include "common/exit_code.h"
 
-enum { EXIT_ITEMS_FAILED = 1, EXIT_FAILED = 3, EXIT_BY_SIGNAL = 128 };
 enum { FEED_STEP = 128, WAITING_MAX = 256 * 1024 };
 
 enum phase { FEEDING, ENDING, DRAINING, ABORTING };
@@ -423,9 +422,6 @@ int run_main(int argc, char *const *argv, char *const *env)
 	if (status == 0 && !has_output && !run->output.path) {
 		fprintf(stderr, "batchgate run: standard output is closed\n");
 		status = EXIT_FAILED;
-	} else if (status == 0 && run->flags.help) {
-		run_help_print(stdout);
-		status = output_end("run");
 	} else if (status == 0) {
 		run_loop(&loop);
 		status = finish(&loop);

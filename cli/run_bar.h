@@ -1,5 +1,5 @@
-/* run_bar.h - the progress bar of `batchgate run` on standard error, and what is said at the end.
- */
+/* run_bar.h - the progress bar of `batchgate run` on standard error, and what is said at the
+ * end. */
 #ifndef CLI_RUN_BAR_H
 #define CLI_RUN_BAR_H
 #include "batch/feed.h"

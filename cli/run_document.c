@@ -6,9 +6,10 @@
 
 #include "batch/batch.h"
 #include "batch/recap.h"
+#include "common/exit_code.h"
 #include "common/mem.h"
 
-enum { EXIT_USAGE = 2, EXIT_FAILED = 3, SHOWN_MAX_BYTES = 64 << 10 };
+enum { SHOWN_MAX_BYTES = 64 << 10 };
 
 /* Names in it are the document's own. */
 static void tell_error(const struct run_input *input, const struct problem_error *error)

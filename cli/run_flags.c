@@ -1,10 +1,13 @@
 /* run_flags.c - the command line of `batchgate run`. */
 #include "cli/run_flags.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "batch/options.h"
+#include "cli/command.h"
+#include "cli/hint.h"
 #include "common/config_fault.h"
 #include "common/config_table.h"
 #include "common/config_value.h"
@@ -12,43 +15,12 @@
 
 enum { CONCURRENCY_MAX = 100000, QUOTED_MAX = 64 };
 
-enum flag {
-	FLAG_OUTPUT,
-	FLAG_ORDER,
-	FLAG_CONCURRENCY,
-	FLAG_TIMEOUT,
-	FLAG_RETRIES,
-	FLAG_RATE_LIMIT,
-	FLAG_DEFAULTS,
-	FLAG_ENDPOINT,
-	FLAG_PARAMS,
-	FLAG_RESUME,
-	FLAG_CONFIG,
-	FLAG_RETRY_FAILED, /* from here on without a value */
-	FLAG_QUIET,
-	FLAG_HELP,
-	FLAG_COUNT
-};
-
-static const char *const names[FLAG_COUNT] = {"--output", "--order", "--concurrency", "--timeout",
-	"--retries", "--rate-limit", "--defaults", "--endpoint", "--params", "--resume", "--config",
-	"--retry-failed", "--quiet", "--help"};
-
-static enum flag find(const char *argument, size_t len)
-{
-	enum flag flag = 0;
-
-	while (flag < FLAG_COUNT && !(strlen(names[flag]) == len && /* exactly */
-					    memcmp(names[flag], argument, len) == 0))
-		flag++;
-	return flag;
-}
-
-static enum err_code bad(struct err *err, enum flag flag, const char *value, const char *what)
+static enum err_code bad(
+	struct err *err, enum command_flag_id flag, const char *value, const char *what)
 {
 	char quoted[CONFIG_QUOTE_SIZE];
 
-	return err_set(err, ERR_INVALID, "%s: %s %s", names[flag],
+	return err_set(err, ERR_INVALID, "%s: %s %s", command_flags[flag].name,
 		config_fault_quote(value, quoted), what);
 }
 
@@ -63,19 +35,19 @@ static bool read_count(const char *text, uint64_t min, uint64_t max, unsigned *r
 }
 
 static enum err_code set_number(
-	struct run_flags *flags, enum flag flag, const char *value, struct err *err)
+	struct run_flags *flags, enum command_flag_id flag, const char *value, struct err *err)
 {
-	if (flag == FLAG_CONCURRENCY)
+	if (flag == FLAG_RUN_CONCURRENCY)
 		return read_count(value, 1, CONCURRENCY_MAX, &flags->concurrency)
 			       ? ERR_OK
 			       : bad(err, flag, value, "is no number from 1 to 100000");
-	if (flag == FLAG_RETRIES) {
+	if (flag == FLAG_RUN_RETRIES) {
 		if (!read_count(value, 0, CALL_ATTEMPTS_MAX - 1, &flags->max_attempts))
 			return bad(err, flag, value, "is no number from 0 to 9");
 		flags->max_attempts++;
 		return ERR_OK;
 	}
-	if (flag == FLAG_TIMEOUT)
+	if (flag == FLAG_RUN_TIMEOUT)
 		return !config_value_read(SETTING_TIME, value, &flags->timeout_ms) &&
 				       flags->timeout_ms > 0 &&
 				       flags->timeout_ms < UINT64_MAX / 1000
@@ -87,54 +59,42 @@ static enum err_code set_number(
 }
 
 static enum err_code set(
-	struct run_flags *flags, enum flag flag, const char *value, struct err *err)
+	struct run_flags *flags, enum command_flag_id flag, const char *value, struct err *err)
 {
 	switch (flag) {
-	case FLAG_OUTPUT:
-	case FLAG_RESUME:
+	case FLAG_RUN_OUTPUT:
+	case FLAG_RUN_RESUME:
 		REQUIRE(value); /* take has seen to it */
-		if (flag == FLAG_OUTPUT && strcmp(value, "-") == 0) {
+		if (flag == FLAG_RUN_OUTPUT && strcmp(value, "-") == 0) {
 			flags->output = NULL; /* standard output, as without it */
 			return ERR_OK;
 		}
-		*(flag == FLAG_OUTPUT ? &flags->output : &flags->resume) = value;
+		*(flag == FLAG_RUN_OUTPUT ? &flags->output : &flags->resume) = value;
 		return *value ? ERR_OK : bad(err, flag, value, "names no file");
-	case FLAG_DEFAULTS:
+	case FLAG_RUN_DEFAULTS:
 		flags->defaults = value;
 		return ERR_OK;
-	case FLAG_ENDPOINT:
+	case FLAG_RUN_ENDPOINT:
 		flags->endpoint = value;
 		return ERR_OK;
-	case FLAG_PARAMS:
+	case FLAG_RUN_PARAMS:
 		flags->params = value;
 		return ERR_OK;
-	case FLAG_ORDER:
+	case FLAG_RUN_ORDER:
 		REQUIRE(value);
 		flags->order = value;
 		return strcmp(value, "input") == 0 || strcmp(value, "completion") == 0
 			       ? ERR_OK
 			       : bad(err, flag, value, "is neither completion nor input");
-	case FLAG_RETRY_FAILED:
+	case FLAG_RUN_RETRY_FAILED:
 		flags->retry_failed = true;
 		return ERR_OK;
-	case FLAG_QUIET:
+	case FLAG_RUN_QUIET:
 		flags->quiet = true;
-		return ERR_OK;
-	case FLAG_HELP:
-		flags->help = true;
 		return ERR_OK;
 	default:
 		return set_number(flags, flag, value, err);
 	}
-}
-
-/* Our own names first, then those of the settings. */
-static bool name_at(const void *unused, size_t i, char ret[CONFIG_NAME_SIZE])
-{
-	if (i >= FLAG_COUNT)
-		return config_table_flag_names(unused, i - FLAG_COUNT, ret);
-	memcpy(ret, names[i], strlen(names[i]) + 1);
-	return true;
 }
 
 /* NULL: there is none of this name. */
@@ -156,7 +116,7 @@ static enum err_code unknown(const char *argument, size_t len, struct err *err)
 	memcpy(name, argument, len);
 	name[len] = '\0';
 	return err_set(err, ERR_INVALID, "%s: unknown flag%s", config_fault_quote(name, quoted),
-		config_fault_hint(name, name_at, NULL, hint));
+		hint_flag(COMMAND_RUN, name, hint));
 }
 
 /* One argument, and its value where that is the next one; gives how many were taken, 0: *code. */
@@ -165,9 +125,11 @@ static int take(
 {
 	const char *equals = strchr(argv[0], '='), *value = equals ? equals + 1 : NULL;
 	size_t len = equals ? (size_t)(equals - argv[0]) : strlen(argv[0]);
-	enum flag flag = strcmp(argv[0], "-h") == 0 ? FLAG_HELP : find(argv[0], len);
+	enum command_flag_id flag = command_find_flag(COMMAND_RUN, argv[0], len);
 	bool followed = argc > 1 && strncmp(argv[1], "--", 2) != 0;
-	const struct setting *setting = flag == FLAG_COUNT ? find_setting(argv[0], len) : NULL;
+	const struct setting *setting =
+		flag == COMMAND_FLAG_COUNT ? find_setting(argv[0], len) : NULL;
+	bool takes_value = flag < COMMAND_FLAG_COUNT && command_flags[flag].value;
 	int used = 1;
 
 	if (setting) {
@@ -176,15 +138,15 @@ static int take(
 			flags->settings[flags->setting_count++] = argv[i];
 		return used;
 	}
-	if (flag == FLAG_COUNT)
+	if (flag == COMMAND_FLAG_COUNT)
 		*code = unknown(argv[0], len, err);
-	else if (flag >= FLAG_RETRY_FAILED && value)
-		*code = err_set(err, ERR_INVALID, "%s: takes no value", names[flag]);
-	else if (flag < FLAG_RETRY_FAILED && !value && !followed)
-		*code = err_set(err, ERR_INVALID, "%s: needs a value", names[flag]);
-	else if (flag < FLAG_RETRY_FAILED && !value)
+	else if (!takes_value && value)
+		*code = err_set(err, ERR_INVALID, "%s: takes no value", command_flags[flag].name);
+	else if (takes_value && !value && !followed)
+		*code = err_set(err, ERR_INVALID, "%s: needs a value", command_flags[flag].name);
+	else if (takes_value && !value)
 		value = argv[used++];
-	if (*code == ERR_OK && flag == FLAG_CONFIG)
+	if (*code == ERR_OK && flag == FLAG_ANY_CONFIG)
 		for (int i = 0; i < used; i++)
 			flags->settings[flags->setting_count++] = argv[i];
 	else if (*code == ERR_OK)

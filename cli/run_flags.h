@@ -15,7 +15,7 @@ struct run_flags {
 	uint64_t timeout_ms;   /* 0: not said */
 	unsigned max_attempts; /* --retries and one; 0: not said */
 	double rate_per_s;     /* 0: not said */
-	bool retry_failed, quiet, help;
+	bool retry_failed, quiet;
 	char **settings; /* flags of the configuration; run_flags_free */
 	int setting_count;
 };

@@ -1,8 +1,7 @@
-/* run_help.h - `batchgate run --help`. */
+/* run_help.h - what `batchgate run --help` and the manual say of it. */
 #ifndef CLI_RUN_HELP_H
 #define CLI_RUN_HELP_H
-#include <stdio.h>
+#include "cli/prose.h"
 
-void run_help_usage(FILE *stream); /* a line and where there is more */
-void run_help_print(FILE *stream);
+extern const struct prose run_help_sections[]; /* without usage, flags and exit codes */
 #endif

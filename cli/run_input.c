@@ -88,7 +88,7 @@ static enum err_code first_line(
 		enum err_code code;
 
 		if (got == RUN_LINES_END)
-			return ERR_NOT_FOUND;
+			return err_set(err, ERR_NOT_FOUND, "empty");
 		if (got == RUN_LINES_LINE) {
 			if (ret_line->too_long || !run_lines_blank(ret_line->text))
 				return ERR_OK;

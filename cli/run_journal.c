@@ -16,12 +16,12 @@ enum { LINE_MAX_BYTES = 48 };
 
 static const char key_word[] = "key ";
 
-enum err_code run_journal_init(struct run_journal *journal, const char *output)
+enum err_code run_journal_init(struct run_journal *journal, const char *output, struct err *err)
 {
 	journal->fd = -1;
 	atomic_init(&journal->failed, 0);
 	journal->path = mem_print("%s.inflight", output);
-	return journal->path ? ERR_OK : ERR_NOMEM;
+	return journal->path ? ERR_OK : err_set(err, ERR_NOMEM, "no memory");
 }
 
 void run_journal_free(struct run_journal *journal)

@@ -19,7 +19,8 @@ struct run_journal { /* path NULL: there is none */
 };
 
 /* For the results in `output`; opens nothing. */
-enum err_code run_journal_init(struct run_journal *journal, const char *output) MUST_CHECK;
+enum err_code run_journal_init(
+	struct run_journal *journal, const char *output, struct err *err) MUST_CHECK;
 void run_journal_free(struct run_journal *journal);
 bool run_journal_is_there(const struct run_journal *journal); /* and not empty */
 /* Notes as lost what was begun and has no result, and takes the key. No journal is fine. */

@@ -105,7 +105,7 @@ enum err_code run_lines_fill(struct run_lines *lines, struct err *err)
 	if (got < 0 && errno == EAGAIN) /* somebody made it so: others share the descriptor */
 		poll(&(struct pollfd){.fd = lines->fd, .events = POLLIN}, 1, -1);
 	if (got < 0 && (errno == EINTR || errno == EAGAIN))
-		return ERR_BUSY;
+		return err_set(err, ERR_BUSY, "nothing was read yet");
 	if (got < 0)
 		return err_set(err, ERR_IO, "cannot be read: %s", strerror(errno));
 	lines->at_end = got == 0;

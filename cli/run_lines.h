@@ -33,8 +33,8 @@ enum run_lines_got run_lines_next(struct run_lines *lines, struct run_line *ret_
 enum err_code run_lines_fill(struct run_lines *lines, struct err *err) MUST_CHECK;
 /* The line that was given last will be given again. */
 void run_lines_back(struct run_lines *lines, const struct run_line *line);
-/* From the line that comes next to the end of the file, which is read. ERR_LIMIT past `max` bytes.
- */
+/* From the line that comes next to the end of the file, which is read. ERR_LIMIT past `max`
+ * bytes. */
 enum err_code run_lines_rest(
 	struct run_lines *lines, size_t max, struct span *ret_text, struct err *err) MUST_CHECK;
 /* To where the file was at `offset`. False where it cannot. */

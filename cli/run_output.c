@@ -106,11 +106,13 @@ enum err_code run_output_open(
 	if (code != ERR_OK)
 		return code;
 	output->path = real_path(path);
+	if (!output->path) {
+		close(fd);
+		return err_set(err, ERR_NOMEM, "no memory");
+	}
 	output->fd = fd;
 	output->regular = is_regular(fd);
 	output->created = created;
-	if (!output->path)
-		return err_set(err, ERR_NOMEM, "no memory");
 	if (!resume && output->regular && fstat(fd, &about) == 0 && about.st_size > 0)
 		return refuse(err, ERR_INVALID, path,
 			"is there and not empty: results are never overwritten; go on with it with "

@@ -32,8 +32,8 @@ int run_output_beside(const char *path) MUST_CHECK;
 /* Another file takes the place of ours: `path` is renamed to it. Takes `fd`. */
 enum err_code run_output_replace(
 	struct run_output *output, int fd, const char *path, struct err *err) MUST_CHECK;
-enum err_code run_output_add(
-	struct run_output *output, struct span line) MUST_CHECK; /* ERR_NOMEM */
-size_t run_output_waiting(const struct run_output *output);      /* bytes */
+/* ERR_NOMEM. */
+enum err_code run_output_add(struct run_output *output, struct span line) MUST_CHECK;
+size_t run_output_waiting(const struct run_output *output); /* bytes */
 enum run_output_state run_output_write(struct run_output *output);
 #endif

@@ -4,40 +4,33 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/settings.h"
+#include "common/exit_code.h"
 #include "common/mem.h"
 #include "common/openfiles.h"
 #include "pool/guard.h"
 
-enum { EXIT_USAGE = 2, REPORT_MAX_BYTES = 256 << 10, MANY = 100000, OWN_SETTINGS = 1 };
+enum { MANY = 100000, OWN_SETTINGS = 1 };
 
-static void show(const struct buf *text)
+static enum err_code judge(struct config *config, struct forker *forker, struct buf *faults)
 {
-	if (text->len)
-		fwrite(text->ptr, 1, text->len, stderr);
+	(void)forker;
+	return guard_check_config(config, faults);
 }
 
-static enum err_code load(const struct run_flags *flags, char *const *env,
-	struct config **ret_config, struct buf *warnings, struct buf *faults)
+static struct config *load(const struct run_flags *flags, char *const *env)
 {
 	/* No address is bound: how the server would stand there is nobody's concern. */
 	char host[] = "--server-host=127.0.0.1";
 	size_t count = (size_t)flags->setting_count;
 	char **all = mem_new((count + OWN_SETTINGS) * sizeof *all);
 	struct config *config;
-	enum err_code code;
 
 	memcpy(all, flags->settings, count * sizeof *all);
 	all[count++] = host;
-	code = config_load((int)count, all, env, &config, warnings, faults);
+	config = settings_load("run", (int)count, all, env, judge, NULL);
 	mem_free(all);
-	if (code == ERR_OK) {
-		code = guard_check_config(config, faults);
-		if (code == ERR_OK)
-			*ret_config = config;
-		else
-			config_unref(config);
-	}
-	return code;
+	return config;
 }
 
 /* What bounds a request to a server does not bound a run. */
@@ -59,20 +52,9 @@ static void lift(struct config *config, const struct run_flags *flags)
 
 int run_settings_load(const struct run_flags *flags, char *const *env, struct config **ret_config)
 {
-	struct buf warnings, faults;
-	struct config *config;
-	enum err_code code;
+	struct config *config = load(flags, env);
 
-	buf_init(&warnings, REPORT_MAX_BYTES);
-	buf_init(&faults, REPORT_MAX_BYTES);
-	code = load(flags, env, &config, &warnings, &faults);
-	show(&warnings);
-	show(&faults);
-	if (code != ERR_OK && faults.len == 0)
-		fprintf(stderr, "batchgate run: %s\n", err_text(code));
-	buf_free(&warnings);
-	buf_free(&faults);
-	if (code != ERR_OK)
+	if (!config)
 		return EXIT_USAGE;
 	lift(config, flags);
 	log_configure(config->log.level, config->log.format,
@@ -84,7 +66,7 @@ int run_settings_load(const struct run_flags *flags, char *const *env, struct co
 int run_settings_fit(struct config *config, unsigned concurrency)
 {
 	struct config_upstream *last = &config->upstreams[config->upstream_count - 1];
-	size_t most;
+	size_t needed, most;
 	struct err err;
 
 	if (!config_is_given(config, "pool.max_in_flight") &&
@@ -95,9 +77,11 @@ int run_settings_fit(struct config *config, unsigned concurrency)
 	if (config->upstream_implied && last->concurrency < concurrency)
 		last->concurrency = concurrency;
 	config->pool.queue_limit = SIZE_MAX / 2;
-	if (openfiles_raise(config->pool.max_in_flight + openfiles_own(config), &most, &err) ==
-		ERR_OK)
+	needed = config->pool.max_in_flight + openfiles_own(config);
+	if (openfiles_raise(needed, &most, &err) == ERR_OK) {
+		config->pool.idle_files = openfiles_idle(config, most - needed);
 		return 0;
+	}
 	fprintf(stderr, "batchgate run: %s: lower --concurrency, or raise it (ulimit -Hn)\n",
 		err.detail);
 	return EXIT_USAGE;

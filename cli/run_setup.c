@@ -10,14 +10,16 @@
 #include "batch/item.h"
 #include "batch/template_jq.h"
 #include "cli/run_document.h"
-#include "cli/run_help.h"
+#include "cli/help.h"
+#include "cli/hint.h"
 #include "cli/run_resume.h"
 #include "cli/run_settings.h"
 #include "cli/run_signals.h"
 #include "common/clock.h"
+#include "common/exit_code.h"
 #include "common/log.h"
 
-enum { EXIT_USAGE = 2, EXIT_FAILED = 3, FAULTS_MAX_BYTES = 256 << 10 };
+enum { FAULTS_MAX_BYTES = 256 << 10 };
 
 static int refuse(const char *what)
 {
@@ -109,7 +111,7 @@ static int open_input(struct run *run)
 		return refuse_input(run, &err);
 	if (run->input.fd == STDIN_FILENO && !run->flags.file && isatty(STDIN_FILENO)) {
 		refuse("no input: name a file, or pipe one in\n");
-		run_help_usage(stderr);
+		help_print_usage(COMMAND_RUN, stderr);
 		return EXIT_USAGE;
 	}
 	buf_init(&room, run->config->limits.max_body);
@@ -254,54 +256,91 @@ static bool feeds_itself(const struct run *run)
 	       in.st_ino == out.st_ino;
 }
 
+/* Both files: the results, and the journal of what is under way, which only a regular file has. */
+static enum err_code open_file(struct run *run, const char *path, bool resume, struct err *err)
+{
+	enum err_code code = run_output_open(&run->output, path, resume, err);
+
+	if (code != ERR_OK || !run->output.regular)
+		return code;
+	code = run_journal_init(&run->journal, run->output.path, err);
+	if (code == ERR_OK && run->use && run->use->key[0])
+		run->journal.key = run->use->key;
+	return code;
+}
+
+static int refuse_killed(const struct run *run, const char *path)
+{
+	fprintf(stderr,
+		"batchgate run: %s is there: a run was killed while calls were under way; go on "
+		"with --resume %s, or remove it to make them again\n",
+		run->journal.path, path);
+	return EXIT_USAGE;
+}
+
+static int begin_new_output(struct run *run, const char *path, bool wants_total)
+{
+	struct err err;
+	enum err_code code = open_file(run, path, false, &err);
+	int status;
+
+	if (code != ERR_OK)
+		return tell(code, &err);
+	if (run->journal.path && run_journal_is_there(&run->journal))
+		return refuse_killed(run, path);
+	status = look_ahead(run, wants_total);
+	if (status || !run->journal.path)
+		return status;
+	code = run_journal_begin(&run->journal, &run->seen, &err);
+	return code == ERR_OK ? 0 : tell(code, &err);
+}
+
+/* The journal goes before the failed results: what is lost must not be taken for what failed. */
+static enum err_code repair(struct run *run, const struct run_resume *resume, struct err *err)
+{
+	enum err_code code = run_resume_repair(&run->output, resume, err);
+
+	if (code == ERR_OK)
+		code = run_journal_begin(&run->journal, &run->seen, err);
+	if (code == ERR_OK && run->flags.retry_failed && run->seen.failed > 0)
+		code = run_resume_drop_failed(&run->output, &run->seen, err);
+	return code;
+}
+
+static int begin_resumed_output(struct run *run, const char *path)
+{
+	struct run_resume resume;
+	struct err err;
+	enum err_code code = open_file(run, path, true, &err);
+	int status;
+
+	if (code == ERR_OK)
+		code = run_resume_load(&run->output, run->budget.limit, &run->seen, &resume, &err);
+	if (code == ERR_OK)
+		code = run_journal_load(&run->journal, &run->seen, &err);
+	if (code != ERR_OK)
+		return tell(code, &err);
+	if (run->output.created && !run->flags.quiet)
+		fprintf(stderr, "batchgate run: %s is new: beginning with the first item\n", path);
+	status = look_ahead(run, true);
+	if (status)
+		return status;
+	code = repair(run, &resume, &err);
+	return code == ERR_OK ? 0 : tell(code, &err);
+}
+
 /* All that may be refused comes before the first byte that is changed. */
 static int open_output(struct run *run, bool bar)
 {
-	const char *path = run->flags.resume ? run->flags.resume : run->flags.output;
-	struct run_resume resume;
-	struct err err;
-	enum err_code code;
-	int status;
+	bool wants_total = bar || run->envelope.options.stop_on_error;
 
-	if (!path && feeds_itself(run))
-		return refuse("the input is the output too");
-	if (!path)
-		return look_ahead(run, bar || run->envelope.options.stop_on_error);
-	code = run_output_open(&run->output, path, run->flags.resume != NULL, &err);
-	if (code == ERR_OK && run->output.regular)
-		code = run_journal_init(&run->journal, run->output.path);
-	if (run->use && run->use->key[0])
-		run->journal.key = run->use->key;
-	if (code != ERR_OK)
-		return tell(code, &err);
-	if (run->journal.path && !run->flags.resume && run_journal_is_there(&run->journal)) {
-		fprintf(stderr,
-			"batchgate run: %s is there: a run was killed while calls were under way; "
-			"go "
-			"on with --resume %s, or remove it to make them again\n",
-			run->journal.path, path);
-		return EXIT_USAGE;
-	}
-	if (run->flags.resume) {
-		code = run_resume_load(&run->output, run->budget.limit, &run->seen, &resume, &err);
-		if (code == ERR_OK)
-			code = run_journal_load(&run->journal, &run->seen, &err);
-		if (code != ERR_OK)
-			return tell(code, &err);
-	}
-	if (run->flags.resume && run->output.created && !run->flags.quiet)
-		fprintf(stderr, "batchgate run: %s is new: beginning with the first item\n", path);
-	status = look_ahead(run, bar || run->flags.resume || run->envelope.options.stop_on_error);
-	if (status || !run->journal.path)
-		return status;
 	if (run->flags.resume)
-		code = run_resume_repair(&run->output, &resume, &err);
-	/* The journal goes first: what is lost must not be taken for what failed. */
-	if (code == ERR_OK)
-		code = run_journal_begin(&run->journal, &run->seen, &err);
-	if (code == ERR_OK && run->flags.retry_failed && run->seen.failed > 0)
-		code = run_resume_drop_failed(&run->output, &run->seen, &err);
-	return code == ERR_OK ? 0 : tell(code, &err);
+		return begin_resumed_output(run, run->flags.resume);
+	if (run->flags.output)
+		return begin_new_output(run, run->flags.output, wants_total);
+	if (feeds_itself(run))
+		return refuse("the input is the output too");
+	return look_ahead(run, wants_total);
 }
 
 /* ---- the engine ---- */
@@ -320,7 +359,7 @@ static bool starting(void *self, size_t index)
 	return run_journal_note(&run->journal, index);
 }
 
-static enum err_code start_feed(struct run *run)
+static enum err_code start_feed(struct run *run, struct err *err)
 {
 	const struct options *options = &run->envelope.options;
 	const struct feed_options feed = {
@@ -334,29 +373,30 @@ static enum err_code start_feed(struct run *run)
 		.cancelled = "the run was stopped while the call was under way",
 		.lost = "a run was killed while this call was under way: whether it was carried "
 			"out is not known",
-		.hint_flags = true,
+		.blocked_hint = hint_blocked,
 		.self = run,
 		.ready = wake,
 		.starting = run->journal.path ? starting : NULL,
 	};
 
-	return feed_new(&feed, &run->feed);
+	return feed_new(&feed, &run->feed) == ERR_OK ? ERR_OK
+						     : err_set(err, ERR_NOMEM, "no memory");
 }
 
 static int start_engine(struct run *run)
 {
-	struct err err = {.detail = "no memory"};
+	struct err err;
 	enum err_code code = run_signals_begin(&run->wake, &err);
 
 	run->caller = caller_new("run", true, false);
 	if (code == ERR_OK && !run->caller)
-		code = ERR_NOMEM;
+		code = err_set(&err, ERR_NOMEM, "no memory");
 	if (code == ERR_OK)
 		code = guard_new(run->config, 0, &run->guard, &err);
 	if (code == ERR_OK)
 		code = pool_new(run->config, &run->budget, run->forker, &run->pool, &err);
 	if (code == ERR_OK)
-		code = start_feed(run);
+		code = start_feed(run, &err);
 	if (code == ERR_OK)
 		return 0;
 	refuse(err.detail);
@@ -378,11 +418,9 @@ int run_setup(struct run *run, int argc, char *const *argv, char *const *env)
 	run_output_init(&run->output);
 	if (run_flags_read(argc, argv, &run->flags, &err) != ERR_OK) {
 		refuse(err.detail);
-		run_help_usage(stderr);
+		help_print_usage(COMMAND_RUN, stderr);
 		return EXIT_USAGE;
 	}
-	if (run->flags.help)
-		return 0;
 	if (run->flags.endpoint && /* before a secret is read */
 		forker_start(template_jq_serve, &run->forker, &err) != ERR_OK) {
 		refuse(err.detail);

@@ -6,8 +6,9 @@ add_library(flags INTERFACE)
 target_include_directories(flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_definitions(flags INTERFACE _GNU_SOURCE BATCHGATE_VERSION="${PROJECT_VERSION}")
 target_compile_options(flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
-	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wimplicit-fallthrough
-	$<$<C_COMPILER_ID:Clang>:-Wthread-safety> $<$<BOOL:${BATCHGATE_WERROR}>:-Werror>)
+	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wmissing-format-attribute
+	-Wundef -Wimplicit-fallthrough $<$<C_COMPILER_ID:Clang>:-Wthread-safety>
+	$<$<BOOL:${BATCHGATE_WERROR}>:-Werror>)
 
 # Takes what this compiler knows: gcc 12 and clang 14 differ, newer ones know more.
 function(flags_add_known)

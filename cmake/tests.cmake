@@ -1,4 +1,4 @@
-# Everything ctest runs, by label: unit, integration (tests/browser is part of it), openapi, rules.
+# Everything ctest runs, by label: unit, integration (tests/browser is part of it), openapi, kubernetes, docker, docs, rules.
 enable_testing()
 set(python /usr/bin/python3)
 set(binary "")
@@ -51,7 +51,9 @@ foreach(path ${unit_folders})
 		add_executable(${test} ${source})
 		target_link_libraries(${test} PRIVATE ${needs} flags PkgConfig::CHECK)
 		add_test(NAME unit/${folder}/${test} COMMAND ${test})
-		set_tests_properties(unit/${folder}/${test} PROPERTIES LABELS unit TIMEOUT 300)
+		# Check's own 4 seconds a test are for a quiet machine; what hangs still ends
+		set_tests_properties(unit/${folder}/${test} PROPERTIES
+			LABELS unit TIMEOUT 300 ENVIRONMENT CK_DEFAULT_TIMEOUT=60)
 		if(test MATCHES "_time$" AND NOT BATCHGATE_SANITIZE) # measures time: runs alone
 			set_tests_properties(unit/${folder}/${test} PROPERTIES RUN_SERIAL TRUE)
 		endif()
@@ -84,6 +86,11 @@ function(read_needs test source)
 	endforeach()
 endfunction()
 set(server_environment "BATCHGATE_BIN=${binary};BATCHGATE_BUILD=${build_kind};BATCHGATE_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
+if(BATCHGATE_HAS_DOCS)
+	string(APPEND server_environment ";BATCHGATE_DOCS_BUILT=ON")
+else()
+	string(APPEND server_environment ";BATCHGATE_DOCS_BUILT=OFF")
+endif()
 if(TARGET batchgate)
 	file(GLOB integration_tests CONFIGURE_DEPENDS tests/integration/test_*.py)
 	foreach(source ${integration_tests})
@@ -96,13 +103,26 @@ if(TARGET batchgate)
 	endforeach()
 endif()
 
+# soak: mixed faults for 20 s, judged by a checker that has a test of its own; `make soak` runs it for longer.
+add_test(NAME soak/checker COMMAND ${python} ${PROJECT_SOURCE_DIR}/tests/soak/test_checker.py)
+set_tests_properties(soak/checker PROPERTIES LABELS unit TIMEOUT 60 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
+if(TARGET batchgate)
+	add_test(NAME soak/soak COMMAND ${python} ${PROJECT_SOURCE_DIR}/tests/soak/soak.py)
+	set_tests_properties(soak/soak PROPERTIES LABELS integration ENVIRONMENT "${server_environment};SOAK_SECONDS=20")
+	read_needs(soak/soak ${PROJECT_SOURCE_DIR}/tests/soak/soak.py)
+endif()
+
 # openapi: document and server against each other. browser: streams as pages and programs in JavaScript read them.
+# kubernetes: the manifests against Kubernetes' schemas and the source.
 # Node modules are installed once, from each folder's lock file.
 function(add_node_tests folder label)
 	set(here ${PROJECT_SOURCE_DIR}/tests/${folder})
 	add_test(NAME ${folder}/install COMMAND sh ${PROJECT_SOURCE_DIR}/scripts/npm-ci.sh ${here})
 	set_tests_properties(${folder}/install PROPERTIES LABELS ${label} FIXTURES_SETUP ${folder}_modules TIMEOUT 600)
 	file(GLOB tests CONFIGURE_DEPENDS ${here}/test_*.mjs)
+	if(NOT BATCHGATE_HAS_DOCS) # the page is not there; integration/test_docs sees what is there instead
+		list(FILTER tests EXCLUDE REGEX "/test_docs\\.mjs$")
+	endif()
 	foreach(source ${tests})
 		get_filename_component(test ${source} NAME_WE)
 		add_test(NAME ${folder}/${test} COMMAND node ${source} WORKING_DIRECTORY ${here})
@@ -114,9 +134,32 @@ endfunction()
 if(TARGET batchgate)
 	add_node_tests(openapi openapi)
 	add_node_tests(browser integration)
+	add_node_tests(kubernetes kubernetes)
 endif()
 
-# rules: what matters about the source and its symbols.
+# docker: what docker/ holds, judged by those who read it (nginx, promtool, schemas). The image itself: `make test-image`.
+if(TARGET batchgate)
+	file(GLOB docker_tests CONFIGURE_DEPENDS tests/image/test_*.py)
+	foreach(source ${docker_tests})
+		get_filename_component(test ${source} NAME_WE)
+		add_test(NAME image/${test} COMMAND ${python} ${source} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests/image)
+		set_tests_properties(image/${test} PROPERTIES LABELS docker ENVIRONMENT "${server_environment}")
+		read_needs(image/${test} ${source})
+	endforeach()
+	add_node_tests(image docker)
+endif()
+
+# docs: the examples of README.md and of the pages in docs/, run as they stand there.
+if(TARGET batchgate)
+	foreach(test test_pages test_runner test_tables)
+		set(source ${PROJECT_SOURCE_DIR}/tests/docs/${test}.py)
+		add_test(NAME docs/${test} COMMAND ${python} ${source} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests/docs)
+		set_tests_properties(docs/${test} PROPERTIES LABELS docs ENVIRONMENT "${server_environment}")
+		read_needs(docs/${test} ${source})
+	endforeach()
+endif()
+
+# rules: what matters about the source and its symbols; how test.sh tells what failed.
 set(rules ${PROJECT_SOURCE_DIR}/tests/rules/rules.py)
 if(EXISTS ${rules})
 	foreach(rule includes libraries banned guards first-lines sizes columns shared leftovers names)
@@ -125,6 +168,22 @@ if(EXISTS ${rules})
 	endforeach()
 	add_test(NAME rules/symbols COMMAND ${python} ${rules} symbols ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
 	add_test(NAME rules/self-test COMMAND ${python} ${PROJECT_SOURCE_DIR}/tests/rules/test_rules.py)
-	set_tests_properties(rules/symbols rules/self-test PROPERTIES LABELS rules TIMEOUT 60
+	add_test(NAME rules/results COMMAND ${python} ${PROJECT_SOURCE_DIR}/tests/rules/test_results.py)
+	set_tests_properties(rules/symbols rules/self-test rules/results PROPERTIES LABELS rules TIMEOUT 60
 		ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
+endif()
+
+# package: what is installed; man pages, completion, reference, unit. A sanitizer's run-time would not live under what the
+# unit takes away. tests/package/deb.py needs root: `make test-deb`.
+if(TARGET batchgate AND NOT BATCHGATE_SANITIZE)
+	add_executable(confined tests/package/confined.c)
+	target_link_libraries(confined PRIVATE flags PkgConfig::SECCOMP)
+	file(GLOB package_tests CONFIGURE_DEPENDS tests/package/test_*.py)
+	foreach(source ${package_tests})
+		get_filename_component(test ${source} NAME_WE)
+		add_test(NAME package/${test} COMMAND ${python} ${source} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}/tests/package)
+		set_tests_properties(package/${test} PROPERTIES LABELS integration
+			ENVIRONMENT "${server_environment};BATCHGATE_BUILD_DIR=${PROJECT_BINARY_DIR}")
+		read_needs(package/${test} ${source})
+	endforeach()
 endif()

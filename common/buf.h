@@ -45,9 +45,9 @@ enum err_code buf_add_ms(struct buf *buf, uint64_t us);
 /* A JSON string, quotes included. `text` that is not valid UTF-8 has its bad bytes replaced by
  * U+FFFD. */
 enum err_code buf_add_json_string(struct buf *buf, const char *text, size_t len);
-enum err_code buf_add_base64(
-	struct buf *buf, const void *bytes, size_t len); /* RFC 4648 section 4, padded */
-/* Gives the memory away (release with mem_free); the buffer is empty then. NULL where it was empty.
- */
+/* RFC 4648 section 4, padded. */
+enum err_code buf_add_base64(struct buf *buf, const void *bytes, size_t len);
+/* Gives the memory away (release with mem_free); the buffer is empty then. NULL where it was
+ * empty. */
 char *buf_steal(struct buf *buf, size_t *ret_len);
 #endif

@@ -1,8 +1,8 @@
 /* caller.h - who asks: an API key's name, or anonymous. The unit of fair turns and of what is
  * allowed.
  *
- * Constant after birth; shared by reference count, because a reload replaces the table while
- * batches run. */
+ * Constant after birth, so any thread may read it; shared by an atomic reference count, because a
+ * reload replaces the table while batches run. */
 #ifndef COMMON_CALLER_H
 #define COMMON_CALLER_H
 #include <stdatomic.h>

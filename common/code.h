@@ -30,7 +30,8 @@ enum item_code {
 		ITEM_CODE_COUNT
 };
 
-/* `error.reason`; NONE leaves the member out. */
+/* `error.reason`; NONE leaves the member out. JOB_CANCELLED is reserved for jobs: nothing gives it
+ * yet. */
 #define ITEM_REASONS(X)                                                                   \
 	X(NONE, "")                                                                       \
 	X(URL_INVALID, "url_invalid")                                                     \

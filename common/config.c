@@ -1,28 +1,24 @@
 /* config.c - every setting: file (YAML), environment, flags; checked, immutable, shared by count.
  *
  * A load goes defaults, file, environment, flags - each overwrites what is there - then what holds
- * between settings. Its parts: config_node (YAML -> tree), config_expand (${NAME}), config_value
- * (words), config_table (settings.def), config_read, config_entry, config_endpoint, config_param
- * (tree -> settings), config_secret (what must not be shown), config_source (environment, flags),
- * config_check, config_print, config_show, config_write; config_fault is what they share. */
+ * between settings. ARCHITECTURE.md says which config_*.c does which part of it. */
 #include "common/config.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/cgroup.h"
 #include "common/config_check.h"
 #include "common/config_endpoint.h"
-#include "common/config_entry.h"
 #include "common/config_expand.h"
 #include "common/config_fault.h"
 #include "common/config_kept.h"
+#include "common/config_key.h"
 #include "common/config_node.h"
 #include "common/config_print.h"
 #include "common/config_read.h"
 #include "common/config_source.h"
+#include "common/config_upstream.h"
 #include "common/mem.h"
 
 enum { FILE_MAX_BYTES = 1024 * 1024 };
@@ -109,7 +105,7 @@ static enum err_code finish(
 		config_check(loading);
 		config_endpoint_finish(loading);
 	}
-	config_entry_last_upstream(loading);
+	config_upstream_add_last(loading);
 	note_places(loading);
 	note_given(loading);
 	if (!config_fault_any(loading)) {
@@ -120,21 +116,37 @@ static enum err_code finish(
 	return loading->no_memory ? ERR_NOMEM : ERR_INVALID;
 }
 
+static enum err_code load(
+	struct config_loading *loading, int argc, char *const *argv, struct config **ret_config)
+{
+	const char *file = config_source_file(loading, argc, argv);
+	enum err_code code = start(loading);
+
+	if (code != ERR_OK)
+		return code;
+	loading->file = file;
+	if (file)
+		read_file(loading, file);
+	config_source_env(loading);
+	config_source_flags(loading, argc, argv);
+	return finish(loading, cgroup_memory_limit(""), ret_config);
+}
+
 enum err_code config_load(int argc, char *const *argv, char *const *env, struct config **ret_config,
 	struct buf *warnings, struct buf *faults)
 {
 	struct config_loading loading = {.env = env, .warnings = warnings, .faults = faults};
-	const char *file = config_source_file(&loading, argc, argv);
-	enum err_code code = start(&loading);
 
-	if (code != ERR_OK)
-		return code;
-	loading.file = file;
-	if (file)
-		read_file(&loading, file);
-	config_source_env(&loading);
-	config_source_flags(&loading, argc, argv);
-	return finish(&loading, cgroup_memory_limit(""), ret_config);
+	return load(&loading, argc, argv, ret_config);
+}
+
+enum err_code config_load_address(int argc, char *const *argv, char *const *env,
+	struct config **ret_config, struct buf *warnings, struct buf *faults)
+{
+	struct config_loading loading = {
+		.env = env, .address_only = true, .warnings = warnings, .faults = faults};
+
+	return load(&loading, argc, argv, ret_config);
 }
 
 enum err_code config_parse_text(const char *name, const char *text, size_t len, char *const *env,
@@ -161,7 +173,8 @@ void config_unref(struct config *config)
 {
 	if (!config || atomic_fetch_sub(&config->refs, 1) != 1)
 		return;
-	config_entry_free(config);
+	config_key_free(config);
+	config_upstream_free(config);
 	config_endpoint_free(config);
 	config_kept_clear("", config);
 	mem_free(config->targets.allow_place);
@@ -187,60 +200,6 @@ void config_print(const struct config *config, struct buf *out)
 void config_help(struct buf *out)
 {
 	config_print_help(out);
-}
-
-/* The port a pattern names, or 0; `ret_len` is the length of what stands before it. */
-static uint16_t port_of(const char *match, size_t *ret_len)
-{
-	const char *close = strrchr(match, ']'), *colon = strchr(close ? close : match, ':');
-	unsigned port = 0;
-
-	*ret_len = colon ? (size_t)(colon - match) : strlen(match);
-	for (const char *c = colon ? colon + 1 : ""; *c; c++)
-		port = port * 10 + (unsigned)(*c - '0');
-	return (uint16_t)port;
-}
-
-static bool is_same_address(const char *bracketed, size_t len, const char *host)
-{
-	char text[INET6_ADDRSTRLEN];
-	struct in6_addr a, b;
-
-	if (len < 2 || len - 2 >= sizeof text)
-		return false;
-	memcpy(text, bracketed + 1, len - 2);
-	text[len - 2] = '\0';
-	return inet_pton(AF_INET6, text, &a) == 1 && inet_pton(AF_INET6, host, &b) == 1 &&
-	       memcmp(&a, &b, sizeof a) == 0;
-}
-
-static bool matches(const char *match, const char *host, uint16_t port)
-{
-	size_t len, host_len = strlen(host);
-	uint16_t wanted = port_of(match, &len);
-
-	if (wanted && wanted != port)
-		return false;
-	if (match[0] == '[')
-		return is_same_address(match, len, host);
-	if (match[0] != '*')
-		return len == host_len && strncasecmp(match, host, len) == 0;
-	if (len == 1)
-		return true;
-	/* "*.example.com": whatever ends so, and has something in front */
-	return host_len > len - 1 &&
-	       strncasecmp(host + host_len - (len - 1), match + 1, len - 1) == 0;
-}
-
-const struct config_upstream *config_upstream_of(
-	const struct config *config, const char *host, uint16_t port)
-{
-	size_t last = config->upstream_count - 1; /* it is "*" */
-
-	for (size_t i = 0; i < last; i++)
-		if (matches(config->upstreams[i].match, host, port))
-			return &config->upstreams[i];
-	return &config->upstreams[last];
 }
 
 const struct config_endpoint *config_endpoint_of(const struct config *config, const char *name)

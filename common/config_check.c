@@ -1,13 +1,10 @@
-/* config_check.c - what holds between settings: who may come in, limits that fit each other, files
- * that are there. */
+/* config_check.c - what holds between settings: who may come in, limits that fit each other. */
 #include "common/config_check.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "common/config_value.h"
 #include "common/loopback.h"
@@ -41,14 +38,20 @@ void config_check_fit(struct config_loading *loading, size_t machine_memory)
 		config->limits.max_batch_response);
 }
 
-/* An address, or a name that cannot be taken for one. */
-static bool is_host(const char *host)
+static bool is_address(const char *host)
 {
 	struct in6_addr v6;
 	struct in_addr v4;
+
+	return inet_pton(AF_INET, host, &v4) == 1 || inet_pton(AF_INET6, host, &v6) == 1;
+}
+
+/* An address, or a name that cannot be taken for one. */
+static bool is_host(const char *host)
+{
 	bool letter = false;
 
-	if (inet_pton(AF_INET, host, &v4) == 1 || inet_pton(AF_INET6, host, &v6) == 1)
+	if (is_address(host))
 		return true;
 	for (const char *c = host; *c; c++) {
 		if (!isalnum((unsigned char)*c) && *c != '-' && *c != '.' && *c != '_')
@@ -71,14 +74,18 @@ static void check_host(struct config_loading *loading)
 			"%s is no address and no name, such as 0.0.0.0, :: or localhost", quoted);
 		return;
 	}
-	if (loopback_is(host) || config->auth.key_count > 0 || config->auth.allow_anonymous)
+	if (loading->address_only || loopback_is(host) || config->auth.key_count > 0 ||
+		config->auth.allow_anonymous)
 		return;
 	config_fault(loading, place, "server.host",
-		"%s can be reached from other machines, and there are no keys: make one with "
-		"`batchgate key` and put it "
+		"%s %s, and there are no keys: make one with `batchgate key` and put it "
 		"under auth.keys (or into BATCHGATE_AUTH_KEYS), or say auth.allow_anonymous: true "
 		"to let everybody in",
-		quoted);
+		quoted,
+		is_address(host)
+			? "can be reached from other machines"
+			: "is a name, which may be an address that other machines reach (write "
+			  "127.0.0.1 for this machine alone)");
 }
 
 static void check_at_most(struct config_loading *loading, const char *path, size_t value,
@@ -143,26 +150,11 @@ static void check_origins(struct config_loading *loading)
 	}
 }
 
-static void check_files(struct config_loading *loading)
-{
-	struct config_place place = config_fault_origin(loading, "upstreams");
-
-	for (size_t i = 0; i < loading->config->upstream_count && !loading->offline; i++) {
-		const char *file = loading->config->upstreams[i].ca_file;
-		char quoted[CONFIG_QUOTE_SIZE], key[CONFIG_KEY_SIZE];
-
-		if (!file || !*file || access(file, R_OK) == 0)
-			continue;
-		config_fault_key(key, sizeof key, "upstreams[%zu].ca_file", i);
-		config_fault(loading, place, key, "%s cannot be read: %s",
-			config_fault_quote(file, quoted), strerror(errno));
-	}
-}
-
 void config_check(struct config_loading *loading)
 {
 	check_host(loading);
+	if (loading->address_only)
+		return; /* only half of what belongs together was read */
 	check_limits(loading);
 	check_origins(loading);
-	check_files(loading);
 }

@@ -7,11 +7,13 @@
 
 #include "common/config_expand.h"
 #include "common/config_kept.h"
+#include "common/config_list.h"
 #include "common/config_param.h"
 #include "common/config_read.h"
 #include "common/config_secret.h"
 #include "common/config_value.h"
 #include "common/mem.h"
+#include "common/name.h"
 
 enum { NAME_MAX_BYTES = 256 };
 
@@ -69,18 +71,6 @@ void config_endpoint_free(struct config *config)
 	config->endpoint_count = 0;
 }
 
-/* Room for one more, zeroed; NULL without memory, and the array as it was. */
-static void *grow(struct config_loading *loading, void *array, size_t count, size_t size)
-{
-	char *grown = mem_resize(array, (count + 1) * size);
-
-	if (grown)
-		memset(grown + count * size, 0, size);
-	else
-		config_fault_no_memory(loading);
-	return grown;
-}
-
 static char *copy_text(struct config_loading *loading, const char *text)
 {
 	char *copy = mem_copy(text, strlen(text));
@@ -111,8 +101,8 @@ static void trim(char *text)
 static void keep_header(struct config_loading *loading, const char *name, char *value,
 	struct config_endpoint *endpoint)
 {
-	struct config_header *grown =
-		grow(loading, endpoint->headers, endpoint->header_count, sizeof *endpoint->headers);
+	struct config_header *grown = config_list_grow(
+		loading, endpoint->headers, endpoint->header_count, sizeof *endpoint->headers);
 
 	if (!grown) {
 		config_expand_free(value);
@@ -172,8 +162,8 @@ static void read_header(struct config_loading *loading, const struct config_node
 static struct config_query_pair *add_pair(struct config_loading *loading,
 	struct config_endpoint *endpoint, const char *name, size_t values)
 {
-	struct config_query_pair *grown =
-		grow(loading, endpoint->query, endpoint->query_count, sizeof *endpoint->query);
+	struct config_query_pair *grown = config_list_grow(
+		loading, endpoint->query, endpoint->query_count, sizeof *endpoint->query);
 
 	if (!grown)
 		return NULL;
@@ -251,8 +241,8 @@ static bool check_url_form(struct config_loading *loading, const struct config_n
 	config_fault_quote(node->text, quoted); /* as written: no secret is in it */
 	if (!scheme || !host)
 		config_fault(loading, place, key,
-			"%s is no http or https URL, such as https://api.example.com/v1/chat",
-			quoted);
+			"%s is no http or https URL%s, such as https://api.example.com/v1/chat",
+			quoted, strcmp(url, node->text) == 0 ? "" : " with its variables replaced");
 	else if (!plain)
 		config_fault(loading, place, key,
 			"%s has a blank, or something that must be percent-encoded", quoted);
@@ -316,8 +306,8 @@ static struct config_endpoint *add_endpoint(
 	struct config_loading *loading, const struct config_node *node)
 {
 	struct config *config = loading->config;
-	struct config_endpoint *grown =
-		grow(loading, config->endpoints, config->endpoint_count, sizeof *config->endpoints);
+	struct config_endpoint *grown = config_list_grow(
+		loading, config->endpoints, config->endpoint_count, sizeof *config->endpoints);
 
 	if (!grown)
 		return NULL;
@@ -350,15 +340,12 @@ static void check_endpoint(struct config_loading *loading, const struct config_n
 static void read_endpoint(
 	struct config_loading *loading, const struct config_node *node, const char *key)
 {
-	static const char allowed[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-	size_t len = strlen(node->key);
 	struct config_endpoint *endpoint;
 	char prefix[CONFIG_KEY_SIZE + 1];
 
-	if (len == 0 || len > 64 || node->key[strspn(node->key, allowed)])
+	if (!name_valid(node->key))
 		config_fault(loading, config_fault_in_file(node->line), key,
-			"the name must be 1 to 64 of A-Z a-z 0-9 . _ -");
+			"the name must be " NAME_FORM);
 	if (!config_read_is_map(loading, node, key))
 		return;
 	endpoint = add_endpoint(loading, node);
@@ -372,8 +359,8 @@ static void read_endpoint(
 static void read_param(struct config_loading *loading, const struct config_node *node,
 	const char *key, struct config_endpoint *endpoint)
 {
-	struct config_param *grown =
-		grow(loading, endpoint->params, endpoint->param_count, sizeof *endpoint->params);
+	struct config_param *grown = config_list_grow(
+		loading, endpoint->params, endpoint->param_count, sizeof *endpoint->params);
 
 	if (!grown)
 		return;

@@ -48,6 +48,8 @@ enum err_code config_expand_read(const char *path, struct buf *out, struct err *
 			code = buf_add(out, block, (size_t)n);
 		if (code == ERR_LIMIT)
 			err_set(err, code, "is too large; %zu bytes are allowed", out->max);
+		else if (code == ERR_NOMEM)
+			err_set(err, code, "cannot be read: no memory");
 	}
 	mem_wipe(block, sizeof block);
 	close(fd);
@@ -159,8 +161,8 @@ static void put_variable(struct target *target, const char *name)
 	if (usual && (!value || !*value))
 		put(target, usual + 2, strlen(usual + 2));
 	else if (value && !*value)
-		config_fault_warn(loading, "%s: the environment's %.*s is empty", target->key,
-			(int)(len > 80 ? 80 : len), name);
+		config_fault_warn_at(loading, target->place, target->key,
+			"the environment's %.*s is empty", (int)(len > 80 ? 80 : len), name);
 	else if (value)
 		put_marked(target, value, strlen(value));
 	else

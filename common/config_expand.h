@@ -15,8 +15,8 @@ char *config_expand(struct config_loading *loading, struct config_place place, c
 char *config_expand_marked(struct config_loading *loading, struct config_place place,
 	const char *key, const char *text, struct config_marks *ret_marks);
 void config_expand_free(char *text); /* NULL is fine */
-const char *config_expand_env(
-	const struct config_loading *loading, const char *name, size_t len); /* or NULL */
+/* Its value, or NULL. */
+const char *config_expand_env(const struct config_loading *loading, const char *name, size_t len);
 /* Adds a file's content. ERR_IO with what the system says in `err`, ERR_LIMIT past the buffer's,
  * ERR_NOMEM. */
 enum err_code config_expand_read(const char *path, struct buf *out, struct err *err);

@@ -59,17 +59,25 @@ static size_t write_place(const struct config_loading *loading, struct config_pl
 	return (size_t)len;
 }
 
+PRINTF_LIKE(5, 0)
+static void write_line(const struct config_loading *loading, struct config_place place,
+	const char *key, char line[LINE_SIZE], const char *fmt, va_list args)
+{
+	size_t len = write_place(loading, place, key, line);
+
+	line[len++] = ':';
+	line[len++] = ' ';
+	vsnprintf(line + len, LINE_SIZE - len, fmt, args);
+}
+
 void config_fault(struct config_loading *loading, struct config_place place, const char *key,
 	const char *fmt, ...)
 {
 	char line[LINE_SIZE];
-	size_t len = write_place(loading, place, key, line);
 	va_list args;
 
-	line[len++] = ':';
-	line[len++] = ' ';
 	va_start(args, fmt);
-	vsnprintf(line + len, sizeof line - len, fmt, args);
+	write_line(loading, place, key, line, fmt, args);
 	va_end(args);
 	add_line(loading, line);
 }
@@ -87,6 +95,18 @@ void config_fault_warn(struct config_loading *loading, const char *fmt, ...)
 
 	va_start(args, fmt);
 	vsnprintf(line, sizeof line, fmt, args);
+	va_end(args);
+	buf_addf(loading->warnings, "%s\n", line);
+}
+
+void config_fault_warn_at(struct config_loading *loading, struct config_place place,
+	const char *key, const char *fmt, ...)
+{
+	char line[LINE_SIZE];
+	va_list args;
+
+	va_start(args, fmt);
+	write_line(loading, place, key, line, fmt, args);
 	va_end(args);
 	buf_addf(loading->warnings, "%s\n", line);
 }
@@ -161,5 +181,34 @@ const char *config_fault_hint(
 		best = far;
 		snprintf(ret, CONFIG_QUOTE_SIZE, "; did you mean %s?", candidate);
 	}
+	return ret;
+}
+
+const char *config_fault_hint_flag(
+	const char *name, config_name_fn *next, const void *from, char ret[CONFIG_QUOTE_SIZE])
+{
+	const struct setting *leaf =
+		strncmp(name, "--", 2) == 0 ? config_table_leaf(name + 2) : NULL;
+	char flag[CONFIG_NAME_SIZE];
+
+	if (!leaf || !config_table_has_line_form(leaf))
+		return config_fault_hint(name, next, from, ret);
+	config_table_flag_name(leaf, flag);
+	snprintf(ret, CONFIG_QUOTE_SIZE, "; did you mean %s?", flag);
+	return ret;
+}
+
+const char *config_fault_hint_file(const char *argument, char ret[CONFIG_QUOTE_SIZE])
+{
+	const char *dot = strrchr(argument, '.');
+	char quoted[CONFIG_QUOTE_SIZE];
+
+	ret[0] = '\0';
+	if (*argument == '-' || !dot || (strcmp(dot, ".yaml") != 0 && strcmp(dot, ".yml") != 0) ||
+		strlen(argument) > CONFIG_NAME_SIZE)
+		return ret;
+	config_fault_quote(argument, quoted);
+	snprintf(ret, CONFIG_QUOTE_SIZE, "; did you mean --config %.*s?", (int)strlen(quoted) - 2,
+		quoted + 1);
 	return ret;
 }

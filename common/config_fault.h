@@ -33,7 +33,8 @@ struct config_loading {
 	struct config *config;
 	const char *file; /* as messages name it */
 	char *const *env;
-	bool offline; /* opens no file */
+	bool offline;      /* opens no file */
+	bool address_only; /* reads server.host and server.port alone */
 	struct buf *warnings, *faults;
 	size_t fault_count;
 	bool no_memory;
@@ -44,9 +45,12 @@ struct config_loading {
 /* Notes a fault of the setting `key` that stands at `place`. */
 void config_fault(struct config_loading *loading, struct config_place place, const char *key,
 	const char *fmt, ...) PRINTF_LIKE(4, 5);
-void config_fault_line(struct config_loading *loading, const char *fmt, ...)
-	PRINTF_LIKE(2, 3); /* the whole line */
+/* The whole line. */
+void config_fault_line(struct config_loading *loading, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void config_fault_warn(struct config_loading *loading, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A warning that begins as a fault does. */
+void config_fault_warn_at(struct config_loading *loading, struct config_place place,
+	const char *key, const char *fmt, ...) PRINTF_LIKE(4, 5);
 void config_fault_no_memory(struct config_loading *loading);
 /* How a fault of this setting begins: "file:7: server.port", "environment: NAME: server.port",
  * "--server-port". */
@@ -63,4 +67,9 @@ const char *config_fault_quote(const char *text, char ret[CONFIG_QUOTE_SIZE]);
 /* "; did you mean x?" where one of the names is near, else "". Returns `ret`. */
 const char *config_fault_hint(
 	const char *name, config_name_fn *next, const void *from, char ret[CONFIG_QUOTE_SIZE]);
+/* The same of a flag: a setting's own name alone (--port) means that setting. */
+const char *config_fault_hint_flag(
+	const char *name, config_name_fn *next, const void *from, char ret[CONFIG_QUOTE_SIZE]);
+/* "; did you mean --config x.yaml?" where an argument is the name of such a file, else "". */
+const char *config_fault_hint_file(const char *argument, char ret[CONFIG_QUOTE_SIZE]);
 #endif

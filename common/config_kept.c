@@ -21,6 +21,7 @@ _Static_assert(offsetof(struct config_endpoint, retry.retry_on_count) -
 		       offsetof(struct ports, count),
 	"retry_on and its count stand together");
 _Static_assert(sizeof(enum config_param_type) == sizeof(uint32_t), "kept as a number of 32 bits");
+_Static_assert(sizeof(enum config_http2) == sizeof(uint32_t), "kept as a number of 32 bits");
 
 /* Kept as a string: texts, and the method, which is a choice. */
 static bool is_text(const struct setting *setting)
@@ -211,8 +212,8 @@ static bool judge_number(struct config_loading *loading, struct config_place pla
 	else if (ranged && (number < setting->min || number > setting->max))
 		fault_range(loading, place, setting, key, shown);
 	else if (setting->type == SETTING_RATE && setting->max && number > setting->max)
-		config_fault(loading, place, key, "%s is too fast; the count may be %llu", shown,
-			(unsigned long long)setting->max);
+		config_fault(loading, place, key, "%s is too fast; the count may be at most %llu",
+			shown, (unsigned long long)setting->max);
 	else
 		return true;
 	return false;
@@ -380,6 +381,8 @@ void config_kept_print(const struct setting *setting, const void *base, struct b
 	} else if (setting->type == SETTING_RATE) {
 		memcpy(&rate, at, sizeof rate);
 		config_value_write_rate(rate, out);
+	} else if (setting->type == SETTING_PERCENT && kept_number(setting, base) == 0) {
+		buf_adds(out, "off");
 	} else if (number) {
 		config_value_write(setting->type, kept_number(setting, base), out);
 	} else {

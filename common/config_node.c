@@ -37,6 +37,12 @@ static size_t line_of_byte(const struct reader *reader, size_t offset)
 	return line;
 }
 
+static bool is_alias(const yaml_parser_t *parser)
+{
+	return parser->context &&
+	       (strstr(parser->context, "an alias") || strstr(parser->context, "an anchor"));
+}
+
 static void stop_at_error(struct reader *reader)
 {
 	const yaml_parser_t *parser = &reader->parser;
@@ -53,9 +59,10 @@ static void stop_at_error(struct reader *reader)
 		stop_at(reader, line_of_byte(reader, parser->problem_offset), what);
 		return;
 	}
-	snprintf(what, sizeof what, "%s%s%s (column %zu)",
+	snprintf(what, sizeof what, "%s%s%s (column %zu)%s",
 		parser->problem ? parser->problem : "not valid", parser->context ? " " : "",
-		parser->context ? parser->context : "", parser->problem_mark.column + 1);
+		parser->context ? parser->context : "", parser->problem_mark.column + 1,
+		is_alias(parser) ? "; quote a value that begins with * or &: \"*\"" : "");
 	stop_at(reader, parser->problem_mark.line + 1, what);
 }
 
@@ -114,8 +121,7 @@ static void refuse_extras(
 	if (anchor)
 		stop_at(reader, line,
 			"anchors (&name) and aliases (*name) are not taken here; a value that "
-			"begins "
-			"with & or * needs quotes");
+			"begins with & or * needs quotes");
 	else if (tag)
 		stop_at(reader, line,
 			"tags (!name) are not taken here; a value that begins with ! needs quotes");
@@ -255,6 +261,13 @@ const struct config_node *config_node_find(const struct config_node *map, const 
 	while (child && strcmp(child->key, key) != 0)
 		child = child->next;
 	return child;
+}
+
+struct config_place config_node_place(const struct config_node *entry, const char *member)
+{
+	const struct config_node *node = config_node_find(entry, member);
+
+	return config_fault_in_file(node ? node->line : entry->line);
 }
 
 /* Takes `child` and `key`. */
@@ -408,4 +421,9 @@ bool config_node_is_null(const struct config_node *node)
 	return node->kind == CONFIG_SCALAR && node->plain &&
 	       (!*node->text || strcmp(node->text, "~") == 0 ||
 		       strcasecmp(node->text, "null") == 0);
+}
+
+const char *config_node_library_version(void)
+{
+	return yaml_get_version_string();
 }

@@ -33,6 +33,9 @@ struct config_node {
 struct config_node *config_node_parse(struct config_loading *loading, const char *text, size_t len);
 void config_node_free(struct config_node *node); /* NULL is fine; wipes the scalars */
 const struct config_node *config_node_find(
-	const struct config_node *map, const char *key);  /* its entry; NULL: none, or no mapping */
+	const struct config_node *map, const char *key); /* its entry; NULL: none, or no mapping */
+/* Where the entry's member stands; the entry itself where it is missing. */
+struct config_place config_node_place(const struct config_node *entry, const char *member);
 bool config_node_is_null(const struct config_node *node); /* nothing, ~ or null, unquoted */
+const char *config_node_library_version(void);            /* of libyaml; static; any thread */
 #endif

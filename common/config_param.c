@@ -11,6 +11,7 @@
 #include "common/config_value.h"
 #include "common/decimal.h"
 #include "common/mem.h"
+#include "common/name.h"
 
 /* Nothing is added past CONFIG_PARAM_JSON_MAX_BYTES, so that the buffer's limit is never reached:
  * one scalar, each byte of it escaped, is the most. */
@@ -270,8 +271,6 @@ static void read_enum(struct config_loading *loading, const struct config_node *
 void config_param_read(struct config_loading *loading, const struct config_node *node,
 	const char *key, struct config_param *param)
 {
-	static const char allowed[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	const struct config_node *choices = config_node_find(node, "enum"),
 				 *fallback = config_node_find(node, "default");
 	size_t len = strlen(node->key), faults_before = loading->fault_count;
@@ -282,9 +281,9 @@ void config_param_read(struct config_loading *loading, const struct config_node 
 	param->name = mem_copy(node->key, len);
 	if (!param->name)
 		config_fault_no_memory(loading);
-	if (len == 0 || len > 64 || node->key[strspn(node->key, allowed)])
+	if (!name_valid(node->key))
 		config_fault(loading, config_fault_in_file(node->line), key,
-			"the name must be 1 to 64 of A-Z a-z 0-9 . _ -");
+			"the name must be " NAME_FORM);
 	config_fault_key(prefix, sizeof prefix, "%s.", key);
 	if (config_read_is_map(loading, node, key))
 		config_read_map(loading, node, config_endpoint_param_scope, prefix, param);

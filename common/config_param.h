@@ -10,7 +10,7 @@
 
 void config_param_read(struct config_loading *loading, const struct config_node *node,
 	const char *key, struct config_param *param);
-const char *config_param_wants(
-	enum config_param_type type);               /* static: "a string", "an integer" … */
+/* Static: "a string", "an integer" … */
+const char *config_param_wants(enum config_param_type type);
 void config_param_free(struct config_param *param); /* what is in it */
 #endif

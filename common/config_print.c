@@ -20,7 +20,7 @@ static void print_members(const char *scope, const char *indent, const void *bas
 		const struct setting *setting = &setting_table[i];
 		size_t len = strlen(scope);
 
-		if (strncmp(setting->path, scope, len) != 0 || setting->width == 0)
+		if (!config_table_is_member(setting, scope) || setting->width == 0)
 			continue;
 		buf_addf(out, "%s%s%s: ", indent, first ? "- " : "  ", setting->path + len);
 		config_kept_print(setting, base, out);
@@ -47,11 +47,26 @@ static void print_keys(const struct config *config, struct buf *out)
 	}
 }
 
+static void print_breaker(const struct config_upstream *upstream, struct buf *out)
+{
+	if (upstream->breaker.failures == 0) {
+		buf_adds(out, "    breaker: off\n");
+		return;
+	}
+	buf_addf(out, "    breaker: {failures: %u, open: ", upstream->breaker.failures);
+	config_value_write(SETTING_TIME, upstream->breaker.open_ms, out);
+	buf_adds(out, ", max_open: ");
+	config_value_write(SETTING_TIME, upstream->breaker.max_open_ms, out);
+	buf_adds(out, "}\n");
+}
+
 static void print_upstreams(const struct config *config, struct buf *out)
 {
 	buf_adds(out, config->upstream_count ? "upstreams:\n" : "upstreams: []\n");
-	for (size_t i = 0; i < config->upstream_count; i++)
+	for (size_t i = 0; i < config->upstream_count; i++) {
 		print_members("upstreams[].", "  ", &config->upstreams[i], out);
+		print_breaker(&config->upstreams[i], out);
+	}
 }
 
 static void print_setting(
@@ -104,7 +119,7 @@ void config_print_yaml(const struct config *config, struct buf *out)
 	}
 }
 
-static const char *type_text(enum setting_type type)
+const char *config_print_type(enum setting_type type)
 {
 	static const char *const texts[] = {
 #define X(name, text) [SETTING_##name] = text,
@@ -115,14 +130,19 @@ static const char *type_text(enum setting_type type)
 	return texts[type];
 }
 
-static void print_range(const struct setting *setting, struct buf *out)
+void config_print_range(const struct setting *setting, struct buf *out)
 {
-	if (setting->type > SETTING_TIME)
-		return;
-	buf_adds(out, " ");
-	config_value_write(setting->type, setting->min, out);
-	buf_adds(out, " to ");
-	config_value_write(setting->type, setting->max, out);
+	enum setting_type type = setting->type == SETTING_PORTS ? SETTING_COUNT : setting->type;
+
+	if (type <= SETTING_TIME) {
+		config_value_write(type, setting->min, out);
+		buf_adds(out, " to ");
+		config_value_write(type, setting->max, out);
+	} else if (setting->type == SETTING_STRINGS) {
+		buf_addf(out, "each at most %llu bytes", (unsigned long long)setting->max);
+	} else if (setting->type >= SETTING_TEXT && setting->type <= SETTING_PROGRAM) {
+		buf_addf(out, "at most %llu bytes", (unsigned long long)setting->max);
+	}
 }
 
 void config_print_help(struct buf *out)
@@ -131,8 +151,11 @@ void config_print_help(struct buf *out)
 		const struct setting *setting = &setting_table[i];
 
 		buf_addf(out, "  %s\n      %s\n      %s", setting->path, setting->help,
-			type_text(setting->type));
-		print_range(setting, out);
+			config_print_type(setting->type));
+		if (setting->type <= SETTING_TIME) {
+			buf_add_char(out, ' ');
+			config_print_range(setting, out);
+		}
 		if (setting->fallback && *setting->fallback)
 			buf_addf(out, "; default %s", setting->fallback);
 		if (setting->later)

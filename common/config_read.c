@@ -2,12 +2,14 @@
  * table of settings. */
 #include "common/config_read.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/config_endpoint.h"
-#include "common/config_entry.h"
 #include "common/config_expand.h"
 #include "common/config_kept.h"
+#include "common/config_key.h"
+#include "common/config_upstream.h"
 #include "common/mem.h"
 
 bool config_read_is_map(
@@ -100,16 +102,16 @@ static void read_setting(struct config_loading *loading, const struct config_nod
 		read_list(loading, node, setting, key, base);
 		break;
 	case SETTING_KEYS:
-		config_entry_keys(loading, node, setting, key);
+		config_key_read(loading, node, setting, key);
 		break;
 	case SETTING_HASHES:
-		config_entry_hashes(loading, node, key, base);
+		config_key_read_hashes(loading, node, key, base);
 		break;
 	case SETTING_UPSTREAMS:
-		config_entry_upstreams(loading, node, setting, key);
+		config_upstream_read(loading, node, setting, key);
 		break;
 	case SETTING_BREAKER:
-		config_entry_breaker(loading, node, setting, key);
+		config_upstream_read_breaker(loading, node, key, base);
 		break;
 	case SETTING_HEADERS:
 	case SETTING_QUERY:
@@ -133,13 +135,26 @@ static void read_setting(struct config_loading *loading, const struct config_nod
 static void fault_unknown(struct config_loading *loading, const struct config_node *node,
 	const char *scope, const char *prefix)
 {
+	const struct setting *leaf = config_table_leaf(node->key);
 	char hint[CONFIG_QUOTE_SIZE], quoted[CONFIG_QUOTE_SIZE], key[CONFIG_KEY_SIZE];
 
 	config_fault_quote(node->key, quoted);
 	quoted[strlen(quoted) - 1] = '\0';
 	config_fault_key(key, sizeof key, "%s%s", prefix, quoted + 1);
-	config_fault_hint(node->key, config_table_names, scope, hint);
+	if (!*scope && leaf)
+		snprintf(hint, sizeof hint, "; did you mean %s?", leaf->path);
+	else if (strcmp(scope, "auth.keys[].") == 0 && strcmp(node->key, "key") == 0)
+		snprintf(hint, sizeof hint,
+			"; write sha256: [\"HASH\"], which `batchgate key --hash` makes of a key");
+	else
+		config_fault_hint(node->key, config_table_names, scope, hint);
 	config_fault(loading, config_fault_in_file(node->line), key, "unknown key%s", hint);
+}
+
+static bool leads_to_address(const char *scope, const char *name)
+{
+	return *scope ? strcmp(name, "host") == 0 || strcmp(name, "port") == 0
+		      : strcmp(name, "server") == 0;
 }
 
 static void read_entry(struct config_loading *loading, const struct config_node *node,
@@ -148,6 +163,8 @@ static void read_entry(struct config_loading *loading, const struct config_node 
 	const struct setting *setting = config_table_find(scope, node->key);
 	char key[CONFIG_KEY_SIZE], inner[CONFIG_KEY_SIZE + 1], inner_scope[CONFIG_NAME_SIZE];
 
+	if (loading->address_only && !leads_to_address(scope, node->key))
+		return;
 	if (strchr(node->key, '.') || (!setting && !config_table_is_section(scope, node->key))) {
 		fault_unknown(loading, node, scope, prefix);
 		return;

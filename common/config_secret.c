@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/config_list.h"
 #include "common/mem.h"
 
 void config_secret_mark(
@@ -15,11 +16,9 @@ void config_secret_mark(
 
 	if (from >= to)
 		return;
-	grown = mem_resize(marks->items, (marks->count + 1) * sizeof *grown);
-	if (!grown) {
-		config_fault_no_memory(loading);
+	grown = config_list_grow(loading, marks->items, marks->count, sizeof *grown);
+	if (!grown)
 		return;
-	}
 	grown[marks->count++] = (struct config_mark){from, to};
 	marks->items = grown;
 }
@@ -117,10 +116,11 @@ static void add(struct config_loading *loading, struct config_strings *secrets, 
 		len--;
 	if (len < CONFIG_SECRET_MIN_BYTES || is_known(secrets, text, len))
 		return;
-	grown = mem_resize(secrets->items, (secrets->count + 1) * sizeof *grown);
-	if (grown)
-		secrets->items = grown;
-	copy = grown ? mem_copy(text, len) : NULL;
+	grown = config_list_grow(loading, secrets->items, secrets->count, sizeof *grown);
+	if (!grown)
+		return;
+	secrets->items = grown;
+	copy = mem_copy(text, len);
 	if (copy)
 		grown[secrets->count++] = copy;
 	else

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/config_entry.h"
 #include "common/config_expand.h"
 #include "common/config_kept.h"
+#include "common/config_key.h"
 #include "common/mem.h"
 
 static const char prefix[] = "BATCHGATE_", config_flag[] = "--config";
@@ -45,7 +45,7 @@ static void set(struct config_loading *loading, enum config_place_kind kind,
 	char *text;
 
 	if (setting->type == SETTING_KEYS) {
-		config_entry_keys_of_text(loading, place, setting, value);
+		config_key_read_text(loading, place, setting, value);
 		return;
 	}
 	if (config_table_is_list(setting)) {
@@ -61,13 +61,7 @@ static void set(struct config_loading *loading, enum config_place_kind kind,
 	config_expand_free(text);
 }
 
-/* Mappings and the list of upstreams have no one-line form. */
-static bool has_line_form(const struct setting *setting)
-{
-	return config_table_is_single(setting) &&
-	       (setting->type <= SETTING_PORTS || setting->type == SETTING_KEYS);
-}
-
+/* One that stands once, whether it can be said in a line or not. */
 static const struct setting *find(
 	const char *name, size_t len, void (*name_of)(const struct setting *, char *))
 {
@@ -75,7 +69,7 @@ static const struct setting *find(
 		char candidate[CONFIG_NAME_SIZE];
 
 		name_of(&setting_table[i], candidate);
-		if (has_line_form(&setting_table[i]) && strlen(candidate) == len &&
+		if (config_table_is_single(&setting_table[i]) && strlen(candidate) == len &&
 			memcmp(candidate, name, len) == 0)
 			return &setting_table[i];
 	}
@@ -103,8 +97,14 @@ static void read_variable(struct config_loading *loading, const char *entry)
 	if (strcmp(name, "BATCHGATE_CONFIG") == 0)
 		return;
 	setting = find(entry, len, config_table_env_name);
-	if (setting)
+	if (loading->address_only && setting && strcmp(setting->path, "server.host") != 0 &&
+		strcmp(setting->path, "server.port") != 0)
+		return;
+	if (setting && config_table_has_line_form(setting))
 		set(loading, CONFIG_FROM_ENV, setting, equals + 1);
+	else if (setting)
+		config_fault_warn(loading,
+			"environment: %s: ignored: it can be set in the file only", quoted + 1);
 	else
 		config_fault_warn(loading, "environment: %s: ignored: unknown name%s", quoted + 1,
 			config_fault_hint(name, config_table_env_names, NULL, hint));
@@ -149,6 +149,14 @@ static bool is_config(const struct flag *flag)
 	       memcmp(flag->name, config_flag, flag->name_len) == 0;
 }
 
+static bool flag_names(const void *unused, size_t i, char ret[CONFIG_NAME_SIZE])
+{
+	if (i > 0)
+		return config_table_flag_names(unused, i - 1, ret);
+	snprintf(ret, CONFIG_NAME_SIZE, "%s", config_flag);
+	return true;
+}
+
 static int read_flag(struct config_loading *loading, int argc, char *const *argv, int i)
 {
 	struct flag flag = split(argc, argv, i, false);
@@ -162,13 +170,18 @@ static int read_flag(struct config_loading *loading, int argc, char *const *argv
 	config_fault_quote(name, quoted);
 	quoted[strlen(quoted) - 1] = '\0';
 	if (strncmp(argv[i], "--", 2) != 0) {
-		config_fault_line(
-			loading, "%s: an argument that is no flag; see --help", quoted + 1);
+		config_fault_hint_file(argv[i], hint);
+		config_fault_line(loading, "%s: an argument that is no flag%s", quoted + 1,
+			*hint ? hint : "; see --help");
+		return 1;
+	}
+	if (setting && !config_table_has_line_form(setting)) {
+		config_fault_line(loading, "%s: can be set in the file only", quoted + 1);
 		return 1;
 	}
 	if (!setting && !is_config(&flag)) {
 		config_fault_line(loading, "%s: unknown flag%s", quoted + 1,
-			config_fault_hint(name, config_table_flag_names, NULL, hint));
+			config_fault_hint_flag(name, flag_names, NULL, hint));
 		return 1;
 	}
 	if (!flag.value)

@@ -45,6 +45,32 @@ const struct setting *config_table_find(const char *scope, const char *name)
 	return NULL;
 }
 
+static bool same_words(const char *a, const char *b)
+{
+	while (*a && (*a == *b || (strchr("-_", *a) && *b && strchr("-_", *b)))) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
+const struct setting *config_table_leaf(const char *name)
+{
+	const struct setting *found = NULL;
+
+	for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++) {
+		const char *dot = strrchr(setting_table[i].path, '.');
+
+		if (!dot || setting_table[i].later || !config_table_is_single(&setting_table[i]) ||
+			!same_words(dot + 1, name))
+			continue;
+		if (found)
+			return NULL;
+		found = &setting_table[i];
+	}
+	return found;
+}
+
 bool config_table_is_section(const char *scope, const char *name)
 {
 	size_t len = strlen(name);
@@ -63,6 +89,12 @@ bool config_table_is_section(const char *scope, const char *name)
 bool config_table_is_single(const struct setting *setting)
 {
 	return !strchr(setting->path, '[') && !strchr(setting->path, '*');
+}
+
+bool config_table_has_line_form(const struct setting *setting)
+{
+	return config_table_is_single(setting) &&
+	       (setting->type <= SETTING_PORTS || setting->type == SETTING_KEYS);
 }
 
 bool config_table_is_list(const struct setting *setting)
@@ -88,7 +120,7 @@ bool config_table_env_names(const void *unused, size_t i, char ret[CONFIG_NAME_S
 	if (i >= CONFIG_SETTING_COUNT)
 		return false;
 	ret[0] = '\0';
-	if (config_table_is_single(&setting_table[i]))
+	if (config_table_has_line_form(&setting_table[i]))
 		config_table_env_name(&setting_table[i], ret);
 	return true;
 }
@@ -99,7 +131,7 @@ bool config_table_flag_names(const void *unused, size_t i, char ret[CONFIG_NAME_
 	if (i >= CONFIG_SETTING_COUNT)
 		return false;
 	ret[0] = '\0';
-	if (config_table_is_single(&setting_table[i]))
+	if (config_table_has_line_form(&setting_table[i]))
 		config_table_flag_name(&setting_table[i], ret);
 	return true;
 }

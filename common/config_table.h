@@ -13,7 +13,7 @@
 #include "common/err.h"
 
 /* name, what --help calls it; the first group is numbers, the next choices, then texts, lists, and
- * what config_entry reads */
+ * what config_key, config_upstream and config_endpoint read */
 #define SETTING_TYPES(X)                                            \
 	X(COUNT, "number")                                          \
 	X(SIZE, "size")                                             \
@@ -57,8 +57,8 @@ struct setting {
 	const char *path;
 	enum setting_type type;
 	size_t offset, width; /* of the member in its struct; width 0: not kept */
-	const char
-		*fallback; /* the default, as one would write it; lists with commas; NULL: none */
+	/* The default, as one would write it; lists with commas; NULL: none. */
+	const char *fallback;
 	uint64_t min, max;
 	const char *later; /* NULL, or why only the default is taken */
 	const char *help;
@@ -75,15 +75,20 @@ enum {
 extern const struct setting setting_table[CONFIG_SETTING_COUNT];
 
 const struct setting *config_table_find(const char *scope, const char *name); /* or NULL */
-bool config_table_is_section(
-	const char *scope, const char *name); /* has settings below it and is none */
-bool config_table_is_single(
-	const struct setting *setting); /* not of an entry: stands in struct config itself */
+/* The one setting with this name of its own, wherever it stands, - and _ alike, of those that can
+ * be set; NULL: none or more. */
+const struct setting *config_table_leaf(const char *name);
+/* Has settings below it and is none. */
+bool config_table_is_section(const char *scope, const char *name);
+/* Not of an entry: stands in struct config itself. */
+bool config_table_is_single(const struct setting *setting);
+/* Single, and no mapping or list of mappings: the environment and flags may set it. */
+bool config_table_has_line_form(const struct setting *setting);
 bool config_table_is_list(const struct setting *setting); /* of strings or numbers */
 /* Names a hint may be taken from: the i-th, "" where it is none of them; false past the last. */
 typedef bool config_name_fn(const void *from, size_t i, char ret[CONFIG_NAME_SIZE]);
-bool config_table_names(
-	const void *scope, size_t i, char ret[CONFIG_NAME_SIZE]); /* of a scope (const char *) */
+/* `scope` is a const char *. */
+bool config_table_names(const void *scope, size_t i, char ret[CONFIG_NAME_SIZE]);
 bool config_table_env_names(const void *unused, size_t i, char ret[CONFIG_NAME_SIZE]);
 bool config_table_flag_names(const void *unused, size_t i, char ret[CONFIG_NAME_SIZE]);
 /* BATCHGATE_A_B and --a-b. */

@@ -1,5 +1,5 @@
-/* config_types.h - what a configuration has several of: keys, rules of upstreams, named endpoints.
- */
+/* config_types.h - what a configuration has several of: keys, rules of upstreams, named
+ * endpoints. */
 #ifndef COMMON_CONFIG_TYPES_H
 #define COMMON_CONFIG_TYPES_H
 #include <stdbool.h>
@@ -19,11 +19,31 @@ struct config_key { /* auth.keys[] */
 	struct config_strings endpoints;
 };
 
+enum config_http2 { CONFIG_HTTP2_AUTO, CONFIG_HTTP2_OFF, CONFIG_HTTP2_H2C };
+
+struct config_proxy { /* what upstreams[].proxy says; host and port may be shown */
+	bool tls;     /* the way to the proxy itself */
+	char *host;   /* lower case; IPv6 without brackets */
+	bool literal; /* the host is an address */
+	uint16_t port;
+	char *user, *password; /* decoded; NULL: none; secret */
+};
+
 struct config_upstream { /* upstreams[]; the implicit "*" stands last, so that one always matches */
 	char *match;     /* as written, lower case; also the metric label */
 	unsigned concurrency;
 	uint64_t connect_timeout_ms;
-	char *ca_file; /* "" : the system's */
+	double rate_per_s; /* 0: no limit */
+	struct {
+		unsigned failures; /* 0: no breaker */
+		uint64_t open_ms, max_open_ms;
+	} breaker;
+	unsigned retry_percent; /* 0: no bound */
+	enum config_http2 http2;
+	char *ca_file;                  /* "" : the system's */
+	char *client_cert, *client_key; /* "" : none; a key of "": it stands in client_cert */
+	char *proxy;                    /* "" : none; secret */
+	struct config_proxy *via;       /* the same in parts; NULL: none */
 };
 
 enum config_param_type { /* as SETTING_PARAM_TYPE has the words */

@@ -128,6 +128,17 @@ static bool read_limit(const char *text, const struct unit *units, uint64_t *ret
 	return read_count(text, units, ret_number) != NULL;
 }
 
+bool config_value_port(const char *text, uint16_t *ret_port)
+{
+	uint64_t number;
+	const char *rest = read_digits(text, &number);
+
+	if (!rest || *rest || *text == '0' || number > UINT16_MAX)
+		return false;
+	*ret_port = (uint16_t)number;
+	return true;
+}
+
 double config_value_rate(const char *text)
 {
 	uint64_t count = 0;
@@ -223,6 +234,10 @@ void config_value_write(enum setting_type type, uint64_t number, struct buf *out
 		return;
 	case SETTING_COUNT:
 		buf_add_u64(out, number);
+		return;
+	case SETTING_PERCENT:
+		buf_add_u64(out, number);
+		buf_adds(out, "%");
 		return;
 	default:
 		break;

@@ -16,10 +16,12 @@ bool config_value_is_number(enum setting_type type);
 const char *config_value_read(enum setting_type type, const char *text, uint64_t *ret_number);
 /* The shortest text that reads as `number`: 8MiB, 90s, json. */
 void config_value_write(enum setting_type type, uint64_t number, struct buf *out);
+/* 1 to 65535, without zeros before it. */
+bool config_value_port(const char *text, uint16_t *ret_port);
 /* "3500/min" per second; 0 for off. `text` is one that was taken, of a count of at most 10^9; the
  * writer gives what reads as the same. */
 double config_value_rate(const char *text);
 void config_value_write_rate(double per_s, struct buf *out);
-bool config_value_is_clean(const char *text,
-	bool lines); /* UTF-8 without control characters, but for line breaks and tabs */
+/* UTF-8 without control characters, but for line breaks and tabs. */
+bool config_value_is_clean(const char *text, bool lines);
 #endif

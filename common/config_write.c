@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "common/name.h"
+
 /* Characters of three bytes that YAML takes for line breaks or refuses. */
 static const struct {
 	char bytes[4], escape[8];
@@ -48,10 +50,7 @@ void config_write_text(const char *text, struct buf *out)
 
 void config_write_key(const char *key, struct buf *out)
 {
-	static const char plain[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-
-	if (isalnum((unsigned char)*key) && !key[strspn(key, plain)])
+	if (isalnum((unsigned char)*key) && !key[name_span(key)])
 		buf_adds(out, key);
 	else
 		write_quoted(key, "$", out);

@@ -26,3 +26,8 @@ void digest_hex(const uint8_t digest[DIGEST_BYTES], char ret_hex[DIGEST_HEX_SIZE
 	}
 	*ret_hex = '\0';
 }
+
+const char *digest_library_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION_STRING);
+}

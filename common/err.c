@@ -5,22 +5,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* A cut sentence must not end in half a character: it may be put into JSON. */
-static void cut_at_character(char *text)
-{
-	size_t len = strlen(text), back = 0;
-
-	while (back < len && back < 4 && ((unsigned char)text[len - 1 - back] & 0xC0) == 0x80)
-		back++;
-	if (back < len && ((unsigned char)text[len - 1 - back] & 0xC0) == 0xC0)
-		text[len - 1 - back] = '\0';
-}
+#include "common/utf8.h"
 
 enum err_code err_set(struct err *err, enum err_code code, const char *fmt, ...)
 {
 	va_list args;
+	size_t shown;
 	int len;
 
 	if (!err)
@@ -29,8 +20,9 @@ enum err_code err_set(struct err *err, enum err_code code, const char *fmt, ...)
 	va_start(args, fmt);
 	len = vsnprintf(err->detail, sizeof err->detail, fmt, args);
 	va_end(args);
-	if (len >= (int)sizeof err->detail)
-		cut_at_character(err->detail);
+	/* It may be put into JSON. */
+	shown = len > 0 ? utf8_cut(err->detail, (size_t)len, sizeof err->detail - 1) : 0;
+	err->detail[shown] = '\0';
 	return code;
 }
 

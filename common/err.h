@@ -2,8 +2,9 @@
  * sentence.
  *
  * Functions that can fail return `enum err_code`; ERR_OK is 0. The last parameter, `struct err *`,
- * takes the sentence and may be NULL. Output parameters (`ret_x`) are written only on success. Text
- * that came from outside is quoted and cut before it goes in; secrets never do. */
+ * takes the sentence and may be NULL: who has it fills it on each failure, with the code that is
+ * returned, so that its caller may print it unseen. Output parameters (`ret_x`) are written only on
+ * success. Text that came from outside is quoted and cut before it goes in; secrets never do. */
 #ifndef COMMON_ERR_H
 #define COMMON_ERR_H
 #include <stddef.h>
@@ -12,17 +13,15 @@
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* name, text */
-#define ERR_CODES(X)                    \
-	X(OK, "no error")               \
-	X(NOMEM, "out of memory")       \
-	X(INVALID, "not valid")         \
-	X(LIMIT, "past a limit")        \
-	X(BUSY, "no room now")          \
-	X(CLOSING, "shutting down")     \
-	X(DENIED, "not allowed")        \
-	X(NOT_FOUND, "not found")       \
-	X(IO, "input or output failed") \
-	X(INTERNAL, "a bug")
+#define ERR_CODES(X)                \
+	X(OK, "no error")           \
+	X(NOMEM, "out of memory")   \
+	X(INVALID, "not valid")     \
+	X(LIMIT, "past a limit")    \
+	X(BUSY, "no room now")      \
+	X(CLOSING, "shutting down") \
+	X(NOT_FOUND, "not found")   \
+	X(IO, "input or output failed")
 
 enum err_code {
 #define X(name, text) ERR_##name,

@@ -24,9 +24,9 @@ struct hash {
 
 typedef bool hash_match_fn(const struct hash_node *node, const void *key);
 
-enum err_code hash_init(
-	struct hash *hash, size_t size) MUST_CHECK; /* ERR_NOMEM; size is rounded up */
-void hash_free(struct hash *hash);                  /* the nodes are their owner's */
+/* ERR_NOMEM; size is rounded up. */
+enum err_code hash_init(struct hash *hash, size_t size) MUST_CHECK;
+void hash_free(struct hash *hash); /* the nodes are their owner's */
 uint64_t hash_bytes(const struct hash *hash, const void *bytes, size_t len);
 struct hash_node *hash_find(
 	const struct hash *hash, uint64_t key, hash_match_fn *match, const void *what);

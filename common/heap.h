@@ -23,8 +23,8 @@ struct heap {
 void heap_init(struct heap *heap);
 void heap_free(struct heap *heap);
 enum err_code heap_reserve(struct heap *heap, size_t capacity) MUST_CHECK; /* ERR_NOMEM */
-void heap_set(struct heap *heap, struct heap_node *node,
-	uint64_t due_us); /* inserts, or moves one that is there */
+/* Inserts, or moves one that is there. */
+void heap_set(struct heap *heap, struct heap_node *node, uint64_t due_us);
 void heap_remove(struct heap *heap, struct heap_node *node); /* not there: nothing */
 struct heap_node *heap_first(const struct heap *heap);       /* NULL where empty */
 uint64_t heap_due(const struct heap *heap); /* of the first; CLOCK_NEVER where empty */

@@ -153,18 +153,7 @@ static size_t shown_length(const char *text, bool *ret_cut)
 	size_t len = strnlen(text, VALUE_MAX_BYTES + 1);
 
 	*ret_cut = len > VALUE_MAX_BYTES;
-	if (!*ret_cut)
-		return len;
-	len = VALUE_MAX_BYTES;
-	for (size_t back = 1; back <= 3; back++) {
-		unsigned char c = (unsigned char)text[len - back];
-
-		if ((c & 0xC0) == 0xC0 && utf8_char(text + len - back, back) == 0)
-			return len - back;
-		if ((c & 0xC0) != 0x80)
-			break;
-	}
-	return len;
+	return utf8_cut(text, len, VALUE_MAX_BYTES);
 }
 
 static bool is_bare(const char *text, size_t len)

@@ -1,8 +1,7 @@
 /* mem.h - allocation, and the budget that bounds what requests may hold.
  *
  * Before the server listens, no memory stops the process (`mem_new`); from then on every allocation
- * may fail
- * (`mem_try`) and becomes ERR_NOMEM. All of these are for any thread. */
+ * may fail (`mem_try`) and becomes ERR_NOMEM. All of these are for any thread. */
 #ifndef COMMON_MEM_H
 #define COMMON_MEM_H
 #include <stdatomic.h>
@@ -12,8 +11,8 @@
 void mem_setup(void); /* once, before the first thread: what is freed goes back to the system */
 void *mem_new(size_t size); /* zeroed; never NULL: aborts */
 void *mem_try(size_t size); /* zeroed, or NULL */
-void *mem_resize(void *old,
-	size_t size); /* as realloc: NULL leaves `old` as it was; new bytes are not zeroed */
+/* As realloc: NULL leaves `old` as it was; new bytes are not zeroed. */
+void *mem_resize(void *old, size_t size);
 char *mem_copy(const void *from, size_t len); /* a copy with a NUL behind it, or NULL */
 char *mem_print(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* or NULL */
 void mem_free(void *ptr);                                                    /* NULL is fine */
@@ -38,10 +37,10 @@ struct mem_budget {
 
 size_t mem_for_requests(size_t memory); /* an eighth less, 24 MiB less at most; 0 stays 0 */
 size_t mem_block(size_t size); /* what the heap takes for a block of `size`; to charge small ones */
-bool mem_take(struct mem_budget *budget,
-	size_t bytes); /* false, and nothing taken, where it does not fit; NULL budget: true */
-void mem_owe(struct mem_budget *budget,
-	size_t bytes); /* as mem_take, for what can no longer be refused: always fits */
+/* False, and nothing taken, where it does not fit; NULL budget: true. */
+bool mem_take(struct mem_budget *budget, size_t bytes);
+/* As mem_take, for what can no longer be refused: always fits. */
+void mem_owe(struct mem_budget *budget, size_t bytes);
 void mem_give(struct mem_budget *budget, size_t bytes);
 size_t mem_used(struct mem_budget *budget);
 size_t mem_left(struct mem_budget *budget); /* NULL or without a limit: SIZE_MAX */

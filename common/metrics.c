@@ -240,26 +240,27 @@ static void add_number(struct buf *out, double value)
 		buf_addf(out, "%.15g", value);
 }
 
-static void add_gauges(struct buf *out, const struct metrics_gauge *gauges, size_t count)
+static void add_samples(struct buf *out, const struct metrics_sample *samples, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		const struct metrics_gauge *gauge = &gauges[i];
+		const struct metrics_sample *sample = &samples[i];
 
-		if (i == 0 || strcmp(gauge->name, gauges[i - 1].name) != 0)
-			add_header(out, gauge->name, gauge->help, "gauge");
-		buf_adds(out, gauge->name);
-		if (gauge->label) {
-			buf_addf(out, "{%s=\"", gauge->label);
-			add_label_value(out, gauge->label_value);
+		if (i == 0 || strcmp(sample->name, samples[i - 1].name) != 0)
+			add_header(out, sample->name, sample->help,
+				sample->kind == METRICS_COUNTER ? "counter" : "gauge");
+		buf_adds(out, sample->name);
+		if (sample->label) {
+			buf_addf(out, "{%s=\"", sample->label);
+			add_label_value(out, sample->label_value);
 			buf_adds(out, "\"}");
 		}
 		buf_add_char(out, ' ');
-		add_number(out, gauge->value);
+		add_number(out, sample->value);
 		buf_add_char(out, '\n');
 	}
 }
 
-void metrics_render(struct buf *out, const struct metrics_gauge *gauges, size_t gauge_count)
+void metrics_render(struct buf *out, const struct metrics_sample *samples, size_t sample_count)
 {
 	add_batches(out);
 	add_items(out);
@@ -273,5 +274,5 @@ void metrics_render(struct buf *out, const struct metrics_gauge *gauges, size_t 
 #include "common/metrics.def"
 #undef COUNTER
 #undef HISTOGRAM
-	add_gauges(out, gauges, gauge_count);
+	add_samples(out, samples, sample_count);
 }

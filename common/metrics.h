@@ -1,7 +1,7 @@
 /* metrics.h - counters and histograms of the process, rendered for Prometheus (text format 0.0.4).
  *
- * Any thread; relaxed atomics. Gauges that belong to somebody else (in flight, queued, memory) are
- * handed to metrics_render by the asker. Adding a metric is one line in metrics.def. */
+ * Any thread; relaxed atomics. What belongs to somebody else (in flight, queued, an upstream's
+ * counts) is handed to metrics_render by the asker. Adding a metric is one line in metrics.def. */
 #ifndef COMMON_METRICS_H
 #define COMMON_METRICS_H
 #include <stddef.h>
@@ -29,18 +29,19 @@ enum metric_histogram {
 	METRIC_HISTOGRAM_COUNT
 };
 
-struct metrics_gauge {
+enum metrics_kind { METRICS_GAUGE, METRICS_COUNTER };
+
+struct metrics_sample { /* those of one name stand next to each other */
 	const char *name, *help;
-	const char *label,
-		*label_value; /* NULL: none. Gauges of one name stand next to each other */
+	enum metrics_kind kind;
+	const char *label, *label_value; /* NULL: none */
 	double value;
 };
 
 void metrics_add(enum metric_counter counter, uint64_t n);
 void metrics_item(enum item_code code); /* batchgate_items_total{code} */
-void metrics_batch(
-	const char *endpoint, unsigned status); /* batchgate_batches_total{endpoint,status};
-						   endpoint "" for ad hoc; bounded table */
+/* batchgate_batches_total{endpoint,status}; endpoint "" for ad hoc; bounded table. */
+void metrics_batch(const char *endpoint, unsigned status);
 void metrics_observe_us(enum metric_histogram histogram, uint64_t us);
-void metrics_render(struct buf *out, const struct metrics_gauge *gauges, size_t gauge_count);
+void metrics_render(struct buf *out, const struct metrics_sample *samples, size_t sample_count);
 #endif

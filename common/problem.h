@@ -10,7 +10,9 @@
 
 #include "common/buf.h"
 
-/* name, HTTP status, `code` in JSON, title */
+/* name, HTTP status, `code` in JSON, title. Reserved, since clients may know the names already:
+ * IDEMPOTENCY_IN_PROGRESS, IDEMPOTENCY_MISMATCH and JOB_FINISHED for jobs, RATE_LIMITED for limits
+ * of a key, INTERNAL; nothing gives these yet. */
 #define PROBLEM_CODES(X)                                                                       \
 	X(BAD_REQUEST, 400, "bad_request", "Bad Request")                                      \
 	X(INVALID_JSON, 400, "invalid_json", "The body is not valid JSON")                     \
@@ -58,7 +60,7 @@ struct problem {
 	char detail[512];
 	struct problem_error errors[PROBLEM_ERRORS_MAX];
 	size_t error_count, more;
-	unsigned retry_after_s; /* 0: no Retry-After, except that 429 and 503 then say 1 */
+	unsigned retry_after_s; /* 0: no Retry-After, except that 429 and 503 always have one */
 };
 
 unsigned problem_status(enum problem_code code);

@@ -26,6 +26,6 @@ void mutex_unlock(struct mutex *mutex) RELEASES(*mutex);
 /* Starts a thread with a small stack and every signal blocked; its name (15 bytes at most) shows in
  * top -H. */
 int thread_start(pthread_t *ret_thread, const char *name, void *(*run)(void *), void *arg);
-unsigned thread_cpus(
-	void); /* CPUs granted to this process: affinity and the cgroup's quota; at least 1 */
+/* CPUs granted to this process: affinity and the cgroup's quota; at least 1. */
+unsigned thread_cpus(void);
 #endif

@@ -57,3 +57,16 @@ bool utf8_valid(const char *text, size_t len)
 	}
 	return true;
 }
+
+size_t utf8_cut(const char *text, size_t len, size_t max)
+{
+	if (len <= max)
+		return len;
+	for (size_t back = 1; back <= 3 && back <= max; back++) {
+		const char *last = text + max - back;
+
+		if (!is_tail((unsigned char)*last))
+			return utf8_char(last, back) > 0 ? max : max - back;
+	}
+	return max;
+}

@@ -53,12 +53,19 @@ def main(program):
         upstream.shutdown()
     print(f"""
 What to try next:
-  python3 -m http.server --bind 127.0.0.1 9000 &      # a service of your own
-  {program} --targets-allow=127.0.0.1:9000 &    # listens on 127.0.0.1:8080, may call it
-  curl --json '{{"items":[{{"url":"http://127.0.0.1:9000/README.md"}}]}}' http://127.0.0.1:8080/v1/batch
-  curl http://127.0.0.1:8080/openapi.yaml             # every field, with examples
-  {program} --help                              # every setting
-  make test                                           # what it is held to""")
+  # a service of your own, and a server on 127.0.0.1:8080 that may call it
+  python3 -m http.server --bind 127.0.0.1 9000 >/dev/null 2>&1 & files=$!
+  {program} --targets-allow=127.0.0.1:9000 2>batchgate.log & gate=$!
+  sleep 1; cat batchgate.log
+  curl -s --json '{{"items":[{{"method":"HEAD","url":"http://127.0.0.1:9000/LICENSE"}}]}}' http://127.0.0.1:8080/v1/batch
+  # every field, with examples
+  curl -s http://127.0.0.1:8080/openapi.yaml
+  # stop both
+  kill $gate $files; rm batchgate.log
+  # every setting
+  {program} --help
+  # what it is held to
+  make test""")
 
 
 def listening_port(server):

@@ -1,4 +1,6 @@
 /* endpoint_get.c - GET /v1/endpoints/{name}: what one named endpoint takes. */
+#include "handlers/answer.h"
+#include "handlers/endpoint_describe.h"
 #include "handlers/named.h"
 #include "handlers/routes.h"
 
@@ -9,17 +11,15 @@ static void reply(struct exchange *ex, const struct snapshot *snapshot)
 	struct buf body;
 
 	problem_init(&problem);
-	buf_init(&body, SIZE_MAX / 2);
 	endpoint = named_find(snapshot, ex, &problem);
-	if (endpoint && (named_describe(endpoint, snapshot->config, &body) != ERR_OK ||
-				buf_add_char(&body, '\n') != ERR_OK))
-		problem_set(&problem, PROBLEM_MEMORY_FULL, "no memory for the answer");
-	if (problem.code == PROBLEM_NONE) {
-		exchange_reply_buf(ex, 200, "application/json", &body);
+	if (!endpoint) {
+		exchange_reply_problem(ex, &problem);
 		return;
 	}
-	buf_free(&body);
-	exchange_reply_problem(ex, &problem);
+	answer_init(&body);
+	endpoint_describe(endpoint, snapshot->config, &body);
+	buf_add_char(&body, '\n');
+	answer_send(ex, "application/json", &body);
 }
 
 static void run(void *arg, struct exchange *ex)

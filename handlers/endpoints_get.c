@@ -1,6 +1,8 @@
 /* endpoints_get.c - GET /v1/endpoints: the named endpoints that the caller may use. */
-#include "handlers/named.h"
+#include "handlers/answer.h"
+#include "handlers/endpoint_describe.h"
 #include "handlers/routes.h"
+#include "handlers/service.h"
 
 static void render(const struct exchange *ex, const struct snapshot *snapshot, struct buf *out)
 {
@@ -14,8 +16,7 @@ static void render(const struct exchange *ex, const struct snapshot *snapshot, s
 		if (!caller_may_use(caller, endpoint->config->name))
 			continue;
 		buf_adds(out, comma);
-		if (named_describe(endpoint, snapshot->config, out) != ERR_OK)
-			return;
+		endpoint_describe(endpoint, snapshot->config, out);
 		comma = ",";
 	}
 	buf_adds(out, "]}\n");
@@ -24,20 +25,12 @@ static void render(const struct exchange *ex, const struct snapshot *snapshot, s
 static void run(void *arg, struct exchange *ex)
 {
 	struct snapshot *snapshot = service_snapshot(arg);
-	struct problem problem;
 	struct buf body;
 
-	problem_init(&problem);
-	buf_init(&body, SIZE_MAX / 2);
+	answer_init(&body);
 	render(ex, snapshot, &body);
 	snapshot_unref(snapshot);
-	if (!body.failed) {
-		exchange_reply_buf(ex, 200, "application/json", &body);
-		return;
-	}
-	buf_free(&body);
-	problem_set(&problem, PROBLEM_MEMORY_FULL, "no memory for the answer");
-	exchange_reply_problem(ex, &problem);
+	answer_send(ex, "application/json", &body);
 }
 
 static const char *const produces[] = {"application/json", NULL};

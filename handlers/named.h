@@ -8,7 +8,4 @@
  * is none, or it is not this caller's; *problem says so (404, 403). */
 const struct endpoint *named_find(
 	const struct snapshot *snapshot, const struct exchange *ex, struct problem *problem);
-/* Adds what `GET /v1/endpoints/{name}` answers: JSON, no secret in it. ERR_NOMEM. */
-enum err_code named_describe(
-	const struct endpoint *endpoint, const struct config *config, struct buf *out) MUST_CHECK;
 #endif

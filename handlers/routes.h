@@ -8,6 +8,9 @@
 #include "server/http.h"
 
 extern const struct route batch_post_route;
+extern const struct route docs_file_get_route;
+extern const struct route docs_get_route;
+extern const struct route docs_slash_get_route;
 extern const struct route endpoint_get_route;
 extern const struct route endpoint_post_route;
 extern const struct route endpoints_get_route;
@@ -15,6 +18,7 @@ extern const struct route healthz_route;
 extern const struct route metrics_get_route;
 extern const struct route openapi_get_route;
 extern const struct route readyz_route;
+extern const struct route upstreams_get_route;
 extern const struct route version_route;
 
 extern const struct route *const routes_all[]; /* NULL-terminated */

@@ -5,13 +5,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "handlers/routes.h"
 
+enum { TAKE_OVER_US = 3000000 };
+
 void service_init(struct service *service, size_t memory_bytes)
 {
 	*service = (struct service){.budget = {.limit = memory_bytes}};
+	pace_init(&service->pace);
 	mutex_init(&service->lock);
 	service->shared.idle_fd = -1;
 }
@@ -167,6 +171,17 @@ void service_close(struct service *service)
 	mutex_lock(&service->lock);
 	close_locked(service);
 	mutex_unlock(&service->lock);
+}
+
+/* What is full has room again when what there is has ended. Where an instance shuts down, another
+ * one takes over; all its clients learn of it at once. */
+unsigned service_retry_after_s(void *arg, enum problem_code code)
+{
+	struct service *service = arg;
+
+	if (code == PROBLEM_DRAINING)
+		return pace_spread_s(&service->pace, TAKE_OVER_US);
+	return pace_retry_after_s(&service->pace, clock_us());
 }
 
 static enum log_level level_of(unsigned status)

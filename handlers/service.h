@@ -1,10 +1,10 @@
 /* service.h - what the routes stand on: the pool, the budget, the current configuration.
  *
- * main makes it. A handler takes a snapshot when its request begins and keeps it until the request
- * has ended, so that a reload never changes a batch that runs.
+ * The daemon makes it. A handler takes a snapshot when its request begins and keeps it until the
+ * request has ended, so that a reload never changes a batch that runs.
  *
- * It also counts what runs, so that main can wait for the end of it: work stands between
- * service_enter and service_leave. Draining, a descriptor tells main each time nothing runs; once
+ * It also counts what runs, so that the daemon can wait for the end of it: work stands between
+ * service_enter and service_leave. Draining, a descriptor tells it each time nothing runs; once
  * closed, nothing may begin. */
 #ifndef HANDLERS_SERVICE_H
 #define HANDLERS_SERVICE_H
@@ -16,6 +16,7 @@
 #include "common/config.h"
 #include "common/mem.h"
 #include "common/thread.h"
+#include "handlers/pace.h"
 #include "pool/guard.h"
 #include "pool/pool.h"
 #include "server/http_server.h"
@@ -31,11 +32,12 @@ struct service {
 	struct pool *pool;
 	struct http_server *server;
 	struct mem_budget budget;
+	struct pace pace;
 	struct mutex lock;
 	struct {
 		struct snapshot *snapshot;
 		size_t running;
-		int idle_fd; /* an eventfd, main's; -1 until draining */
+		int idle_fd; /* an eventfd, the daemon's; -1 until draining */
 		bool closed;
 	} shared;
 };
@@ -52,7 +54,7 @@ struct snapshot *service_snapshot(struct service *service); /* a reference: snap
 
 /* Any thread. False, and nothing to leave, once the service is closed. */
 bool service_enter(struct service *service) MUST_CHECK;
-/* After the reply: main may stop the server as soon as all have left. */
+/* After the reply: the daemon may stop the server as soon as all have left. */
 void service_leave(struct service *service);
 size_t service_running(struct service *service);
 /* From now on `idle_fd` becomes readable whenever nothing runs, at once where that is so already.
@@ -60,6 +62,8 @@ size_t service_running(struct service *service);
 void service_drain(struct service *service, int idle_fd);
 void service_close(struct service *service); /* nothing may begin any more; what runs goes on */
 
+/* http_server_options.retry_after_s */
+unsigned service_retry_after_s(void *service, enum problem_code code);
 /* http_server_options.answered: counts the batches, by status; the log's line of a request that was
  * refused (debug: of every request). */
 void service_answered(

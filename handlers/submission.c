@@ -156,6 +156,8 @@ static void item(void *self, const struct batch_item_report *report)
 {
 	const struct post *post = self;
 
+	pace_end(&post->service->pace, report->attempts > 0 || report->code == ITEM_CIRCUIT_OPEN,
+		clock_us());
 	metrics_item(report->code);
 	if (report->attempts > 0) {
 		metrics_observe_us(METRIC_ITEM, report->duration_us);
@@ -254,6 +256,18 @@ static void gone(void *arg)
 	batch_cancel(post->batch, POOL_CLIENT_GONE);
 }
 
+/* Reading items costs far more than counting them: where the queue is rather full, those that do
+ * not fit are to be refused before. 0: not looked at. */
+static size_t room_left(const struct post *post)
+{
+	size_t room;
+
+	if (pace_items(&post->service->pace) <= post->snapshot->config->pool.queue_limit / 2)
+		return 0;
+	room = pool_room(post->service->pool);
+	return room > 0 ? room : 1;
+}
+
 static bool parse(struct post *post, struct problem *problem)
 {
 	struct batch_env env = {
@@ -273,6 +287,7 @@ static bool parse(struct post *post, struct problem *problem)
 		.endpoints = post->snapshot->endpoints,
 		.endpoint = post->endpoint,
 		.streamed = post->shape->streamed,
+		.room = room_left(post),
 		.outline = post->shape->streamed && post->shape->stream == STREAM_TEXT,
 	};
 
@@ -301,7 +316,9 @@ static bool open_stream(struct post *post, struct problem *problem)
 static bool start(struct post *post, struct problem *problem)
 {
 	const struct batch_observer observer = {.self = post, .item = item, .complete = complete};
+	struct pace *pace = &post->service->pace;
 	bool streamed = post->shape->streamed;
+	struct batch_summary summary;
 
 	if (streamed && !open_stream(post, problem)) {
 		post_unref(post);
@@ -309,11 +326,14 @@ static bool start(struct post *post, struct problem *problem)
 	}
 	atomic_store(&post->refs, streamed ? 3 : 2);
 	exchange_attach(post->ex, post, gone, post_unref);
+	batch_summary(post->batch, &summary);
+	pace_begin(pace, summary.total, clock_us());
 	if (batch_start(post->batch, &observer, problem) == ERR_OK) {
 		if (streamed)
 			reply_stream(post);
 		return true;
 	}
+	pace_forget(pace, summary.total);
 	if (streamed) {
 		stream_destroy(post->stream);
 		post_unref(post);
@@ -342,7 +362,11 @@ static bool begin(struct service *service, struct exchange *ex, bool named, stru
 	}
 	if (named) /* a reload may have taken it away since it was admitted */
 		post->endpoint = named_find(post->snapshot, ex, problem);
-	if ((post->endpoint || !named) && parse(post, problem))
+	/* Others' bodies were read meanwhile, and took the room it was admitted for: what is not
+	 * parsed costs those that run nothing. */
+	if ((post->endpoint || !named) &&
+		submission_has_room(service, post->snapshot->config, problem) &&
+		parse(post, problem))
 		return start(post, problem);
 	post_unref(post);
 	return false;
@@ -368,7 +392,7 @@ void submission_run(struct service *service, struct exchange *ex, bool named)
 bool submission_has_room(
 	struct service *service, const struct config *config, struct problem *problem)
 {
-	if (pool_has_room(service->pool))
+	if (pool_room(service->pool) > 0)
 		return true;
 	problem_set(problem, PROBLEM_QUEUE_FULL,
 		"the queue of %zu calls is full; try again shortly", config->pool.queue_limit);

@@ -19,10 +19,10 @@ struct network {
 struct address address_of(const struct sockaddr *from);
 enum guard_class address_classify(const struct address *address);
 bool address_is_mapped(const struct address *address); /* ::ffff:0:0/96 */
-struct address address_unmap(
-	const struct address *address); /* the IPv4 of a mapped one, else itself */
-bool address_is_here(
-	const struct address *address); /* reaches this machine whatever its interfaces are */
+/* The IPv4 of a mapped one, else itself. */
+struct address address_unmap(const struct address *address);
+/* Reaches this machine whatever its interfaces are. */
+bool address_is_here(const struct address *address);
 bool address_same(const struct address *a, const struct address *b);
 bool address_in(const struct address *address, const struct network *network);
 unsigned address_bits(const struct address *address); /* 32, 128 */

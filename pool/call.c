@@ -35,19 +35,6 @@ const struct url *call_url(const struct call *call)
 	return call->hop.text ? &call->hop : &call->request.url;
 }
 
-/* The length without a last character of which only a part fitted: the message may be put into
- * JSON. */
-static size_t whole_characters(const char *text, size_t len)
-{
-	size_t start = len;
-
-	while (start > 0 && len - start < 4 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
-		start--;
-	if (start > 0)
-		start--;
-	return utf8_char(text + start, len - start) == len - start ? len : start;
-}
-
 void call_fail(struct call *call, enum item_code code, enum item_reason reason, bool retryable,
 	const char *fmt, ...)
 {
@@ -65,9 +52,8 @@ void call_fail(struct call *call, enum item_code code, enum item_reason reason, 
 		len = vsnprintf(text, sizeof text, fmt,
 			args); /* the old message may be among the arguments */
 		va_end(args);
-		outcome->message = mem_copy(text, len < (int)sizeof text
-							  ? strlen(text)
-							  : whole_characters(text, strlen(text)));
+		outcome->message = mem_copy(text, /* it may be put into JSON */
+			len > 0 ? utf8_cut(text, (size_t)len, sizeof text - 1) : 0);
 	}
 	mem_free(old);
 }
@@ -84,20 +70,27 @@ void call_end(struct call *call)
 		[CALL_END_CLIENT_GONE] = {ITEM_CANCELLED, REASON_CLIENT_GONE,
 			"the client closed its connection"},
 		[CALL_END_DRAIN] = {ITEM_CANCELLED, REASON_DRAIN, "the server is shutting down"},
-		[CALL_END_JOB_CANCELLED] = {ITEM_CANCELLED, REASON_JOB_CANCELLED,
-			"the job was cancelled"},
 		[CALL_END_QUEUE_TIMEOUT] = {ITEM_TIMEOUT, REASON_QUEUE,
 			"the batch's time ran out while the item was waiting for its turn"},
 		[CALL_END_RATE_LIMITED] = {ITEM_RATE_LIMITED, REASON_NONE,
 			"the batch's time ran out before the rate limit allowed the call"},
 		[CALL_END_RETRY_WAIT_TIMEOUT] = {ITEM_TIMEOUT, REASON_RETRY_WAIT,
 			"the time ran out before the next attempt or redirect could start"},
+		[CALL_END_CIRCUIT_OPEN] = {ITEM_CIRCUIT_OPEN, REASON_NONE,
+			"has failed too often lately and is not called for another"},
+		[CALL_END_PAUSED] = {ITEM_RATE_LIMITED, REASON_NONE,
+			"answered 429 and asked for a longer wait than there is time left:"},
 		[CALL_END_NO_MEMORY] = {ITEM_OVERLOADED, REASON_NONE,
 			"the server has no memory for this call now"},
 	};
 	enum call_end end = call->sched.end;
 
 	REQUIRE(end > CALL_END_NONE && (size_t)end < sizeof ends / sizeof *ends);
-	call_fail(call, ends[end].code, ends[end].reason, true, "%s (%s)", ends[end].text,
-		call->request.url.host);
+	if (end == CALL_END_CIRCUIT_OPEN || end == CALL_END_PAUSED)
+		call_fail(call, ends[end].code, ends[end].reason, true, "%s:%u %s %.1f s",
+			call_url(call)->host, call_url(call)->port, ends[end].text,
+			(double)call->pause_us / 1e6);
+	else
+		call_fail(call, ends[end].code, ends[end].reason, true, "%s (%s)", ends[end].text,
+			call->request.url.host);
 }

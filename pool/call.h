@@ -15,6 +15,7 @@
 #include "common/heap.h"
 #include "common/list.h"
 #include "common/mem.h"
+#include "pool/breaker.h"
 #include "pool/field.h"
 #include "pool/url.h"
 
@@ -61,8 +62,8 @@ struct call_timing {
 	char remote_address[64];  /* "192.0.2.1:443", "[2001:db8::1]:443"; "" where nothing was
 				     connected */
 	const char *http_version; /* "1.1"; NULL where no answer came */
-	uint64_t dns_us, connect_us, tls_us,
-		first_byte_us; /* of the last attempt; 0 where it did not come so far */
+	/* Of the last attempt; 0 where it did not come so far. */
+	uint64_t dns_us, connect_us, tls_us, first_byte_us;
 	size_t attempt_count;
 	struct call_attempt attempts[CALL_ATTEMPTS_MAX];
 };
@@ -73,8 +74,8 @@ struct outcome {
 	unsigned status; /* the upstream's last; 0: none came */
 	bool retryable, sent;
 	unsigned attempts; /* begun */
-	uint64_t queue_us; /* from submission to leaving the queue, or to the end for what never did
-			    */
+	/* From submission to leaving the queue, or to the end for what never did. */
+	uint64_t queue_us;
 	uint64_t duration_us; /* from leaving the queue; 0 for what never did */
 	char *message;      /* for people; names the host, no secret; NULL for a success or without
 			       memory */
@@ -89,14 +90,14 @@ struct outcome {
 
 enum call_step {
 	CALL_GO,
-	CALL_WAIT, /* call_resume is called later, on the same thread, unless `forget` comes first
-		    */
+	/* call_resume is called later, on the same thread, unless `forget` comes first. */
+	CALL_WAIT,
 	CALL_FAIL
 };
 
 struct call;
-struct call_ops { /* all on the worker's thread, with no lock held; NULL, but for done: nobody asks
-		   */
+/* All on the worker's thread, with no lock held; NULL, but for done: nobody asks. */
+struct call_ops {
 	void (*done)(struct call *call);
 	/* Before the first attempt: makes the request what is to be sent; its origin stays. FAIL:
 	 * the outcome says why, and no attempt is made. */
@@ -109,17 +110,18 @@ struct call_ops { /* all on the worker's thread, with no lock held; NULL, but fo
 	void (*forget)(struct call *call); /* a step that waits is over: cancelled */
 };
 
-/* Why a call ended without (another) attempt; pool/sched says it, call_end makes the outcome of it.
- */
+/* Why a call ended without (another) attempt; pool/sched says it, call_end makes the outcome of
+ * it. */
 enum call_end {
 	CALL_END_NONE,
 	CALL_END_STOP_ON_ERROR,
 	CALL_END_CLIENT_GONE,
 	CALL_END_DRAIN,
-	CALL_END_JOB_CANCELLED,
 	CALL_END_QUEUE_TIMEOUT,
 	CALL_END_RATE_LIMITED,
 	CALL_END_RETRY_WAIT_TIMEOUT,
+	CALL_END_CIRCUIT_OPEN,
+	CALL_END_PAUSED, /* its upstream asked for a longer wait than it has time for */
 	CALL_END_NO_MEMORY
 };
 
@@ -132,6 +134,7 @@ struct call_sched {            /* where the scheduler has it; only pool/sched lo
 	uint64_t sequence;      /* the order of submission */
 	enum call_state state;
 	enum call_end end;
+	unsigned era; /* of its upstream, when its attempt began */
 };
 
 struct call {
@@ -146,7 +149,12 @@ struct call {
 	uint64_t submitted_us, started_us; /* started 0: never left the queue */
 	uint64_t deadline_us;              /* min(item's clock, batch's clock), once started */
 	uint64_t attempt_us;               /* when the current attempt began */
-	bool again; /* handed back for another attempt or hop, not before again_us */
+	bool again;           /* handed back for another attempt or hop, not before again_us */
+	bool retry;           /* `again` is another attempt */
+	enum verdict verdict; /* what the attempt that is handed back says of its upstream */
+	bool throttled;       /* it was answered 429 … */
+	uint64_t pause_us; /* … and asked for this wait, 0: for none; when it ended as CIRCUIT_OPEN
+			      or PAUSED, how long that lasts */
 	uint64_t again_us, wait_us; /* wait: the one before the current attempt */
 	struct url hop;             /* the redirect's target; text NULL: request.url */
 	unsigned hops;              /* redirects followed in this attempt */

@@ -192,3 +192,8 @@ void decode_destroy(struct decode *decode)
 	inflateEnd(&decode->zlib);
 	mem_free(decode);
 }
+
+const char *decode_library_version(void)
+{
+	return zlibVersion();
+}

@@ -23,4 +23,5 @@ enum decode_status decode_feed(
 	struct decode *decode, const char *bytes, size_t len, struct buf *out);
 bool decode_complete(const struct decode *decode); /* the trailer was seen, or not a byte was fed */
 void decode_destroy(struct decode *decode);        /* NULL is fine */
+const char *decode_library_version(void);          /* of zlib; static; any thread */
 #endif

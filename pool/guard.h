@@ -32,8 +32,8 @@ void guard_unref(struct guard *guard);
  * ADDRESS_DENIED. A name that only an allow entry by CIDR could open passes here and is judged by
  * its addresses. */
 enum item_reason guard_check_url(const struct guard *guard, const struct url *url);
-/* The address that `url`'s host resolved to or that is being connected to: NONE or ADDRESS_DENIED.
- */
+/* The address that `url`'s host resolved to or that is being connected to: NONE or
+ * ADDRESS_DENIED. */
 enum item_reason guard_check_address(
 	const struct guard *guard, const struct url *url, const struct sockaddr *address);
 /* A name that a CNAME of `url`'s host led to: true where a deny entry names it (its port counts),

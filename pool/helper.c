@@ -91,6 +91,8 @@ enum err_code helper_ask(struct helper_set *set, const struct helper_question *q
 	request->note = question->note ? find_note(set, question->note) : NULL;
 	if (request->note)
 		request->note->uses++;
+	if (request->note)
+		request->note->asked = true;
 	request->limit_us = question->limit_us;
 	request->deadline_us = question->deadline_us;
 	request->done = question->done;
@@ -170,8 +172,12 @@ void helper_drop_unused(struct helper_set *set, uint64_t now_us)
 		struct helper_note *note = LIST_OF(node, struct helper_note, link);
 
 		after = node->next;
-		if (note->uses == 0)
+		if (note->uses > 0)
+			continue;
+		if (!note->asked)
 			drop_note(set, note, now_us);
+		else
+			note->asked = false;
 	}
 }
 

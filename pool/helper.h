@@ -72,15 +72,16 @@ void helper_destroy(struct helper_set *set); /* no `done` is called any more; NU
 /* ERR_BUSY where the queue is full, ERR_NOMEM. ret_request may be NULL. */
 enum err_code helper_ask(struct helper_set *set, const struct helper_question *question,
 	uint64_t now_us, struct helper_request **ret_request) MUST_CHECK;
-void helper_forget(struct helper_set *set, struct helper_request *request); /* `done` is not called
-									     */
+/* `done` is not called. */
+void helper_forget(struct helper_set *set, struct helper_request *request);
 /* Bytes are copied. A note stays until it is dropped. An id means the same bytes for ever: told
  * again, nothing happens while it is there. ERR_LIMIT, ERR_NOMEM. */
 enum err_code helper_tell(
 	struct helper_set *set, uint64_t id, struct span bytes, uint64_t now_us) MUST_CHECK;
-void helper_drop(struct helper_set *set, uint64_t id,
-	uint64_t now_us); /* not there, or needed by a question under way: nothing */
-/* All notes that no question under way needs: those who still want one tell it again. */
+/* Not there, or needed by a question under way: nothing. */
+void helper_drop(struct helper_set *set, uint64_t id, uint64_t now_us);
+/* All notes that no question needs or has needed since the last time: those who still want one tell
+ * it again. */
 void helper_drop_unused(struct helper_set *set, uint64_t now_us);
 /* A watched socket is ready (fd, EPOLL* events), or only time has passed (fd -1). Calls `done`. */
 void helper_process(struct helper_set *set, int fd, uint32_t events, uint64_t now_us);

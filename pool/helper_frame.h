@@ -1,7 +1,7 @@
 /* helper_frame.h - what a helper process and its owner say to each other: a head, then `len` bytes.
  *
- * Both ends are the same program on the same machine, so the head goes over as it lies in memory.
- */
+ * Both ends are the same program on the same machine, so the head goes over as it lies in
+ * memory. */
 #ifndef POOL_HELPER_FRAME_H
 #define POOL_HELPER_FRAME_H
 #include <stdint.h>

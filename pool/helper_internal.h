@@ -38,6 +38,7 @@ struct helper_request {
 struct helper_note {
 	struct list_node link; /* of notes: the one used last stands first */
 	size_t uses;           /* requests under way that need it */
+	bool asked;            /* since helper_drop_unused last looked */
 	struct helper_frame frame;
 	char bytes[];
 };

@@ -25,10 +25,10 @@ enum host_kind {
  * `ret_address` for the second. */
 enum host_kind host_parse(
 	struct span text, char ret_host[HOST_SIZE], union url_address *ret_address);
-bool host_parse_ip6(
-	struct span text, union url_address *ret_address); /* without brackets and zone */
+/* Without brackets and zone. */
+bool host_parse_ip6(struct span text, union url_address *ret_address);
 /* 0 to 65535 in its one spelling: no sign, no leading zero. */
 bool host_parse_port(struct span text, uint16_t *ret_port);
-void host_print(
-	const struct sockaddr *address, char ret_host[HOST_SIZE]); /* "" for another family */
+/* "" for another family. */
+void host_print(const struct sockaddr *address, char ret_host[HOST_SIZE]);
 #endif

@@ -3,37 +3,19 @@
  *
  * Whatever happens under the lock only decides; workers are woken after it. Worker 0 keeps the
  * time: it sleeps until the scheduler's first timer, and is woken when an earlier one is set. */
-#include "pool/pool.h"
+#include "pool/pool_internal.h"
 
 #include <limits.h>
-#include <stdatomic.h>
 
 #include "common/clock.h"
-#include "common/thread.h"
-#include "pool/sched.h"
-#include "pool/worker.h"
+#include "common/log.h"
 
 enum {
-	THREADS_MAX = 64,
+	QUEUE_RESERVE = 8, /* an eighth of the queue */
 	SHARE_SLACK = 16, /* calls a worker may have beyond an even share before another is asked */
 	MANY_IN_FLIGHT = 1000, /* from here on, memory counts more than large reads */
 	BUFFER_BYTES = 16 * 1024,
 	BUFFER_BYTES_MANY = 2 * 1024
-};
-
-struct pool {
-	unsigned threads;
-	struct worker *workers[THREADS_MAX];
-	struct mem_budget *budget;
-	struct mutex lock;
-	struct {
-		struct sched *sched;
-		struct config *config;
-		size_t load[THREADS_MAX]; /* calls each worker has */
-		uint64_t keeper_due_us;   /* until when worker 0 sleeps */
-		unsigned cancels;
-		bool closing;
-	} shared;
 };
 
 struct wake_plan { /* what to do after unlocking: a bit a worker */
@@ -158,31 +140,53 @@ static void turn_locked(struct pool *pool, unsigned index, struct worker_turn *t
 		plan->workers = UINT64_MAX;
 }
 
+static void take_events_locked(struct pool *pool, struct sched_events *ret_events)
+	REQUIRES(pool->lock)
+{
+	sched_take_events(pool->shared.sched, ret_events);
+}
+
+static void log_events(const struct sched_events *events)
+{
+	for (size_t i = 0; i < events->count; i++) {
+		const struct sched_event *event = &events->items[i];
+
+		if (event->opened)
+			log_warn("circuit_opened", LOG_S("upstream", event->origin),
+				LOG_MS("open_ms", event->open_us));
+		else
+			log_info("circuit_closed", LOG_S("upstream", event->origin));
+	}
+	if (events->lost > 0)
+		log_warn("circuits_untold", LOG_U("count", events->lost));
+}
+
 static void on_turn(void *pool_arg, unsigned index, struct worker_turn *turn)
 {
 	struct pool *pool = pool_arg;
+	struct sched_events events;
 	struct wake_plan plan = {0};
 	struct config *old = NULL;
 
 	mutex_lock(&pool->lock);
 	turn_locked(pool, index, turn, &plan);
+	take_events_locked(pool, &events);
 	take_config_locked(pool, turn, &old);
 	mutex_unlock(&pool->lock);
 	config_unref(old);
 	plan.workers &= ~(UINT64_C(1) << index);
 	carry_out(pool, &plan);
+	log_events(&events);
+	mem_free(events.items);
 }
 
 /* The scheduler asks, and it is only ever called under the lock. */
-static unsigned rule_locked(
-	void *pool_arg, const struct url *url, size_t *ret_rule) NO_THREAD_SAFETY_ANALYSIS
+static void rule_locked(void *pool_arg, const struct url *url,
+	struct upstream_rule *ret_rule) NO_THREAD_SAFETY_ANALYSIS
 {
 	const struct pool *pool = pool_arg;
-	const struct config *config = pool->shared.config;
-	const struct config_upstream *rule = config_upstream_of(config, url->host, url->port);
 
-	*ret_rule = (size_t)(rule - config->upstreams);
-	return rule->concurrency;
+	rules_find(pool->shared.rules, url, ret_rule);
 }
 
 /* Likewise. */
@@ -201,6 +205,12 @@ static bool endpoint_rule_locked(
 	return true;
 }
 
+/* Without keys there is but one caller. */
+static size_t queue_reserve(const struct config *config)
+{
+	return config->auth.key_count > 0 ? config->pool.queue_limit / QUEUE_RESERVE : 0;
+}
+
 static enum err_code start_workers(
 	struct pool *pool, struct config *config, struct forker *forker, struct err *err)
 {
@@ -208,14 +218,15 @@ static enum err_code start_workers(
 		.self = pool,
 		.config = config,
 		.forker = forker,
+		.remarked = &pool->remarked,
 		.buffer_bytes = config->pool.max_in_flight > MANY_IN_FLIGHT ? BUFFER_BYTES_MANY
 									    : BUFFER_BYTES};
 	unsigned threads = config->pool.threads ? config->pool.threads : thread_cpus();
 	enum err_code code = ERR_OK;
 
 	worker_library_init();
-	if (threads > THREADS_MAX)
-		threads = THREADS_MAX;
+	if (threads > POOL_THREADS_MAX)
+		threads = POOL_THREADS_MAX;
 	for (options.index = 0; options.index < threads && code == ERR_OK; options.index++) {
 		code = worker_new(&options, &pool->workers[options.index], err);
 		pool->threads += code == ERR_OK;
@@ -231,6 +242,7 @@ enum err_code pool_new(struct config *config, struct mem_budget *budget, struct 
 	struct pool *pool = mem_new(sizeof *pool);
 	struct sched_options options = {.max_in_flight = config->pool.max_in_flight,
 		.queue_limit = config->pool.queue_limit,
+		.queue_reserve = queue_reserve(config),
 		.upstream_rule = rule_locked,
 		.endpoint_rule = endpoint_rule_locked,
 		.self = pool};
@@ -240,8 +252,12 @@ enum err_code pool_new(struct config *config, struct mem_budget *budget, struct 
 	pool->budget = budget;
 	pool->shared.config = config_ref(config);
 	pool->shared.keeper_due_us = CLOCK_NEVER;
-	code = sched_new(&options, &pool->shared.sched);
+	code = rules_new(config, &pool->shared.rules);
 	if (code == ERR_OK)
+		code = sched_new(&options, &pool->shared.sched);
+	if (code != ERR_OK)
+		err_set(err, code, "no memory for the pool");
+	else
 		code = start_workers(pool, config, forker, err);
 	if (code != ERR_OK) {
 		pool_destroy(pool);
@@ -267,30 +283,62 @@ void pool_destroy(struct pool *pool)
 	for (unsigned i = 0; i < pool->threads; i++)
 		worker_destroy(pool->workers[i]);
 	sched_destroy(pool->shared.sched);
+	rules_destroy(pool->shared.rules);
+	rules_destroy(pool->shared.next_rules);
 	config_unref(pool->shared.config);
 	mutex_free(&pool->lock);
 	mem_free(pool);
 }
 
-static struct config *swap_config_locked(struct pool *pool, struct config *config)
+static struct rules *exchange_next_locked(struct pool *pool, struct rules *next)
 	REQUIRES(pool->lock)
 {
-	struct config *old = pool->shared.config;
+	struct rules *old = pool->shared.next_rules;
+
+	pool->shared.next_rules = next;
+	return old;
+}
+
+enum err_code pool_prepare(struct pool *pool, struct config *config)
+{
+	struct rules *rules, *unused;
+
+	if (rules_new(config, &rules) != ERR_OK)
+		return ERR_NOMEM;
+	mutex_lock(&pool->lock);
+	unused = exchange_next_locked(pool, rules);
+	mutex_unlock(&pool->lock);
+	rules_destroy(unused);
+	return ERR_OK;
+}
+
+struct swap { /* what goes, after unlocking */
+	struct config *config;
+	struct rules *rules;
+};
+
+static struct swap swap_locked(struct pool *pool, struct config *config) REQUIRES(pool->lock)
+{
+	struct swap old = {pool->shared.config, pool->shared.rules};
 
 	pool->shared.config = config_ref(config);
+	pool->shared.rules = exchange_next_locked(pool, NULL);
+	rules_carry_over(pool->shared.rules, old.rules);
 	sched_set_bounds(pool->shared.sched, config->pool.max_in_flight, config->pool.queue_limit,
 		clock_us());
+	sched_set_reserve(pool->shared.sched, queue_reserve(config));
 	return old;
 }
 
 void pool_configure(struct pool *pool, struct config *config)
 {
-	struct config *old;
+	struct swap old;
 
 	mutex_lock(&pool->lock);
-	old = swap_config_locked(pool, config);
+	old = swap_locked(pool, config);
 	mutex_unlock(&pool->lock);
-	config_unref(old);
+	rules_destroy(old.rules);
+	config_unref(old.config);
 	carry_out(pool, &(struct wake_plan){UINT64_MAX});
 }
 
@@ -410,9 +458,9 @@ void pool_cancel_all(struct pool *pool, enum pool_cancel why)
 	cancel(pool, NULL, why);
 }
 
-static struct sched *sched_locked(const struct pool *pool) REQUIRES(pool->lock)
+static void close_locked(struct pool *pool, struct pool_group *group) REQUIRES(pool->lock)
 {
-	return pool->shared.sched;
+	sched_group_close(pool->shared.sched, group);
 }
 
 void pool_group_close(struct pool_group *group)
@@ -420,32 +468,6 @@ void pool_group_close(struct pool_group *group)
 	struct pool *pool = pool_of(group);
 
 	mutex_lock(&pool->lock);
-	sched_group_close(sched_locked(pool), group);
+	close_locked(pool, group);
 	mutex_unlock(&pool->lock);
-}
-
-void pool_stats(struct pool *pool, struct pool_stats *ret_stats)
-{
-	mutex_lock(&pool->lock);
-	sched_stats(sched_locked(pool), ret_stats);
-	mutex_unlock(&pool->lock);
-	for (unsigned i = 0; i < pool->threads; i++)
-		ret_stats->lanes += worker_lanes(pool->workers[i]);
-}
-
-void pool_upstream_counts(struct pool *pool, const struct config *config, size_t *ret_counts)
-{
-	mutex_lock(&pool->lock);
-	sched_rule_counts(sched_locked(pool), ret_counts, config->upstream_count);
-	mutex_unlock(&pool->lock);
-}
-
-bool pool_has_room(struct pool *pool)
-{
-	bool room;
-
-	mutex_lock(&pool->lock);
-	room = sched_has_room(sched_locked(pool));
-	mutex_unlock(&pool->lock);
-	return room;
 }

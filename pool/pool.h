@@ -13,18 +13,13 @@
 #include "common/mem.h"
 #include "pool/call.h"
 #include "pool/guard.h"
+#include "pool/upstream_stats.h"
 
 struct forker;
 struct pool;
 struct pool_group;
 
-enum pool_cancel {
-	POOL_RUNNING,
-	POOL_STOP_ON_ERROR,
-	POOL_CLIENT_GONE,
-	POOL_DRAIN,
-	POOL_JOB_CANCELLED
-};
+enum pool_cancel { POOL_RUNNING, POOL_STOP_ON_ERROR, POOL_CLIENT_GONE, POOL_DRAIN };
 
 struct pool_group_options {
 	struct caller *caller; /* borrows a reference for the group's life */
@@ -48,7 +43,10 @@ enum err_code pool_new(struct config *config, struct mem_budget *budget, struct 
 /* Ends everything that is left as cancelled/drain, waits for the workers, frees. No group may be
  * open. */
 void pool_destroy(struct pool *pool);
-/* Swaps bounds and upstream rules (reload); what is in flight stays. threads cannot change. */
+/* All of pool_configure that can fail: ERR_NOMEM. One thread calls the two. */
+enum err_code pool_prepare(struct pool *pool, struct config *config) MUST_CHECK;
+/* Swaps bounds and upstream rules (reload) for those of the configuration that was prepared last;
+ * what is in flight stays. threads cannot change. */
 void pool_configure(struct pool *pool, struct config *config);
 
 /* Any thread. The group lives until it is closed and its last call is done. */
@@ -71,8 +69,13 @@ void pool_group_close(struct pool_group *group);
 
 void pool_cancel_all(struct pool *pool, enum pool_cancel why); /* every group, now and to come */
 void pool_stats(struct pool *pool, struct pool_stats *ret_stats);
-/* In flight by upstream rule: `ret_counts` has a place for each of the configuration's upstreams,
- * in order. */
-void pool_upstream_counts(struct pool *pool, const struct config *config, size_t *ret_counts);
-bool pool_has_room(struct pool *pool); /* the queue is not full: asked before a body is read */
+/* Of each rule: `ret_stats` has `count` places, one for each of a configuration's upstreams, in
+ * order. */
+void pool_rule_stats(struct pool *pool, struct upstream_rule_stats *ret_stats, size_t count);
+/* The upstreams in use and those used lately, the foremost `room` of them, UPSTREAMS_TOLD_MAX at
+ * most: those whose breaker is not closed, then those with the most calls in flight and queued,
+ * then by origin. Returns how many there are. */
+size_t pool_upstreams(struct pool *pool, struct upstream_info *ret_infos, size_t room);
+/* So many more calls the queue can hold: asked before a body is read. */
+size_t pool_room(struct pool *pool);
 #endif

@@ -17,13 +17,12 @@
 #include <sys/epoll.h>
 #include <sys/time.h>
 
-#include <ares.h>
-
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/mem.h"
+#include "pool/resolver_channel.h"
 
-enum { ALIASES_MAX = 8, TRY_MS = 2000, TRIES = 2 };
+enum { ALIASES_MAX = 8 };
 
 #define KEEP_US (60ull * 1000000)
 #define KEEP_NO_NAME_US (5ull * 1000000)
@@ -38,7 +37,9 @@ struct resolver_entry {
 	uint64_t expires_us;
 	bool pending, telling;
 	enum resolver_status status;
+	enum resolver_lack lack;
 	const char *text;
+	uint64_t shortages; /* as of its start: more of them since may be its own */
 	size_t address_count, alias_count, alias_bytes;
 	size_t bytes; /* as counted in resolver.bytes */
 	union url_address *addresses;
@@ -47,9 +48,7 @@ struct resolver_entry {
 };
 
 struct resolver {
-	ares_channel channel;
-	resolver_watch_fn *watch;
-	void *watch_arg;
+	struct resolver_channel channel;
 	struct hash entries;
 	struct list_node idle, finished;
 	size_t bytes;    /* of all entries */
@@ -57,47 +56,17 @@ struct resolver {
 };
 
 static const struct resolver_answer no_memory = {
-	.status = RESOLVER_FAILED, .text = "out of memory"};
-static const struct resolver_answer too_many = {
-	.status = RESOLVER_FAILED, .text = "too many names are being looked up"};
+	.status = RESOLVER_FAILED, .lack = RESOLVER_LACKS_ROOM, .text = "out of memory"};
+static const struct resolver_answer too_many = {.status = RESOLVER_FAILED,
+	.lack = RESOLVER_LACKS_ROOM,
+	.text = "too many names are being looked up"};
+static const struct resolver_answer no_files = {.status = RESOLVER_FAILED,
+	.lack = RESOLVER_LACKS_FILES,
+	.text = "no file descriptor is free"};
 
-static void on_socket(void *arg, ares_socket_t fd, int readable, int writable)
+const char *resolver_library_version(void)
 {
-	struct resolver *resolver = arg;
-
-	resolver->watch(resolver->watch_arg, fd,
-		(readable ? (uint32_t)EPOLLIN : 0) | (writable ? (uint32_t)EPOLLOUT : 0));
-}
-
-/* Names are asked for as they are: no search list, no HOSTALIASES from the environment. */
-static int open_channel(struct resolver *resolver)
-{
-	char lookups[] = "fb"; /* /etc/hosts, then DNS */
-	struct ares_options options = {
-		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
-		.timeout = TRY_MS,
-		.tries = TRIES,
-		.lookups = lookups,
-		.sock_state_cb = on_socket,
-		.sock_state_cb_data = resolver,
-	};
-	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_DOMAINS |
-		   ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
-
-#ifdef ARES_OPT_UDP_MAX_QUERIES
-	options.udp_max_queries =
-		100; /* a new source port now and then makes forged answers harder */
-	mask |= ARES_OPT_UDP_MAX_QUERIES;
-#endif
-#ifdef ARES_OPT_MAXTIMEOUTMS
-	options.maxtimeout = TRY_MS;
-	mask |= ARES_OPT_MAXTIMEOUTMS;
-#endif
-#ifdef ARES_OPT_QUERY_CACHE
-	options.qcache_max_ttl = 0; /* the table here is the cache */
-	mask |= ARES_OPT_QUERY_CACHE;
-#endif
-	return ares_init_options(&resolver->channel, &options, mask);
+	return ares_version(NULL);
 }
 
 enum err_code resolver_new(
@@ -110,11 +79,11 @@ enum err_code resolver_new(
 		mem_free(resolver);
 		return err_set(err, ERR_NOMEM, "no memory for the resolver");
 	}
-	resolver->watch = watch;
-	resolver->watch_arg = arg;
+	resolver->channel.watch = watch;
+	resolver->channel.watch_arg = arg;
 	list_init(&resolver->idle);
 	list_init(&resolver->finished);
-	status = open_channel(resolver);
+	status = resolver_channel_open(&resolver->channel);
 	if (status != ARES_SUCCESS) {
 		hash_free(&resolver->entries);
 		mem_free(resolver);
@@ -127,7 +96,7 @@ enum err_code resolver_new(
 
 enum err_code resolver_set_servers(struct resolver *resolver, const char *csv, struct err *err)
 {
-	int status = ares_set_servers_ports_csv(resolver->channel, csv);
+	int status = ares_set_servers_ports_csv(resolver->channel.ares, csv);
 
 	if (status == ARES_SUCCESS)
 		return ERR_OK;
@@ -143,6 +112,7 @@ static void clear(struct resolver_entry *entry)
 	entry->aliases = NULL;
 	entry->address_count = entry->alias_count = entry->alias_bytes = 0;
 	entry->status = RESOLVER_OK;
+	entry->lack = RESOLVER_LACKS_NOTHING;
 	entry->text = "ok";
 }
 
@@ -171,7 +141,7 @@ void resolver_destroy(struct resolver *resolver)
 
 	if (!resolver)
 		return;
-	ares_destroy(resolver->channel); /* calls back for what is pending */
+	ares_destroy(resolver->channel.ares); /* calls back for what is pending */
 	list_move_all(&resolver->idle, &resolver->finished);
 	while ((place = resolver->idle.next) != &resolver->idle) {
 		struct resolver_entry *entry = LIST_OF(place, struct resolver_entry, place);
@@ -189,6 +159,12 @@ static void fail(struct resolver_entry *entry, enum resolver_status status, cons
 	clear(entry);
 	entry->status = status;
 	entry->text = text;
+}
+
+static void fail_lacking(struct resolver_entry *entry, const struct resolver_answer *what)
+{
+	fail(entry, what->status, what->text);
+	entry->lack = what->lack;
 }
 
 static void read_status(struct resolver_entry *entry, int status)
@@ -215,7 +191,7 @@ static void read_status(struct resolver_entry *entry, int status)
 		fail(entry, RESOLVER_FAILED, "the DNS server failed or cannot be reached");
 		break;
 	case ARES_ENOMEM:
-		fail(entry, RESOLVER_FAILED, no_memory.text);
+		fail_lacking(entry, &no_memory);
 		break;
 	default:
 		fail(entry, RESOLVER_FAILED, "the DNS answer cannot be used");
@@ -279,14 +255,14 @@ static void read_answer(struct resolver_entry *entry, const struct ares_addrinfo
 	clear(entry);
 	if (!copy_addresses(entry, info) ||
 		(entry->status == RESOLVER_OK && !copy_aliases(entry, info)))
-		fail(entry, RESOLVER_FAILED, no_memory.text);
+		fail_lacking(entry, &no_memory);
 	else if (entry->status == RESOLVER_OK && entry->address_count == 0)
 		read_status(entry, ARES_ENODATA);
 }
 
 static uint64_t keep_us(const struct resolver_entry *entry)
 {
-	if (entry->text == no_memory.text)
+	if (entry->lack != RESOLVER_LACKS_NOTHING)
 		return 0;
 	switch (entry->status) {
 	case RESOLVER_OK:
@@ -298,10 +274,26 @@ static uint64_t keep_us(const struct resolver_entry *entry)
 	}
 }
 
+/* Where it gets no socket, c-ares goes on as if the server had refused; of the two questions one
+ * may have been answered over another socket. It does not say whose socket that was: a shortage
+ * that another look-up met counts here, too. */
+static bool is_for_want_of_files(const struct resolver_entry *entry)
+{
+	return entry->status != RESOLVER_OK && entry->lack == RESOLVER_LACKS_NOTHING &&
+	       entry->shortages != entry->resolver->channel.shortages;
+}
+
+static void settle(struct resolver_entry *entry)
+{
+	weigh(entry);
+	entry->pending = false;
+	entry->expires_us = clock_add(entry->resolver->now_us, keep_us(entry));
+	list_push_back(&entry->resolver->finished, &entry->place);
+}
+
 static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 {
 	struct resolver_entry *entry = arg;
-	struct resolver *resolver = entry->resolver;
 
 	(void)timeouts;
 	if (status == ARES_SUCCESS && info)
@@ -310,17 +302,17 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
 		read_status(entry, status);
 	if (info)
 		ares_freeaddrinfo(info);
-	weigh(entry);
-	entry->pending = false;
-	entry->expires_us = clock_add(resolver->now_us, keep_us(entry));
-	list_push_back(&resolver->finished, &entry->place);
+	if (is_for_want_of_files(entry))
+		fail_lacking(entry, &no_files);
+	settle(entry);
 }
 
 static void give(const struct resolver_entry *entry, struct resolver_answer *ret_answer)
 {
 	const char *alias = entry->aliases;
 
-	*ret_answer = (struct resolver_answer){.status = entry->status, .text = entry->text};
+	*ret_answer = (struct resolver_answer){
+		.status = entry->status, .lack = entry->lack, .text = entry->text};
 	ret_answer->count = entry->address_count;
 	ret_answer->addresses = entry->addresses;
 	for (; ret_answer->alias_count < entry->alias_count; alias += strlen(alias) + 1)
@@ -364,15 +356,24 @@ static bool make_room(struct resolver *resolver)
 	return true;
 }
 
+/* Without a descriptor c-ares takes /etc/hosts for empty, and may have a socket to ask about such a
+ * name all the same. */
 static void start(struct resolver_entry *entry)
 {
+	struct resolver *resolver = entry->resolver;
 	struct ares_addrinfo_hints hints = {.ai_flags = ARES_AI_CANONNAME | ARES_AI_NOSORT,
 		.ai_family = AF_UNSPEC,
 		.ai_socktype = SOCK_STREAM};
 
 	list_remove(&entry->place);
+	if (!resolver_channel_has_files()) {
+		fail_lacking(entry, &no_files);
+		settle(entry);
+		return;
+	}
 	entry->pending = true;
-	ares_getaddrinfo(entry->resolver->channel, entry->host, NULL, &hints, on_answer, entry);
+	entry->shortages = resolver->channel.shortages;
+	ares_getaddrinfo(resolver->channel.ares, entry->host, NULL, &hints, on_answer, entry);
 }
 
 bool resolver_ask(struct resolver *resolver, const char *host, uint64_t now_us,
@@ -443,7 +444,7 @@ void resolver_process(struct resolver *resolver, int fd, uint32_t events, uint64
 	struct list_node *place;
 
 	resolver->now_us = now_us;
-	ares_process_fd(resolver->channel, broken || events & EPOLLIN ? fd : ARES_SOCKET_BAD,
+	ares_process_fd(resolver->channel.ares, broken || events & EPOLLIN ? fd : ARES_SOCKET_BAD,
 		broken || events & EPOLLOUT ? fd : ARES_SOCKET_BAD);
 	while ((place = list_pop(&resolver->finished)))
 		tell(LIST_OF(place, struct resolver_entry, place));
@@ -455,7 +456,7 @@ uint64_t resolver_due_us(struct resolver *resolver, uint64_t now_us)
 
 	if (!list_empty(&resolver->finished))
 		return now_us;
-	due = ares_timeout(resolver->channel, NULL, &left);
+	due = ares_timeout(resolver->channel.ares, NULL, &left);
 	if (!due)
 		return CLOCK_NEVER;
 	return clock_add(now_us, (uint64_t)due->tv_sec * 1000000 + (uint64_t)due->tv_usec);

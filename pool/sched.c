@@ -44,14 +44,16 @@ void sched_destroy(struct sched *sched)
 {
 	if (!sched)
 		return;
-	REQUIRE(list_empty(&sched->groups) && list_empty(&sched->ended) &&
-		sched->timers.count == 0);
+	REQUIRE(list_empty(&sched->groups) && list_empty(&sched->ended));
+	sched_upstream_unpause_all(sched);
+	REQUIRE(sched->timers.count == 0);
 	upstream_table_free(&sched->upstreams);
 	hash_free(&sched->runs);
 	hash_free(&sched->wait_queues);
 	hash_free(&sched->wait_turns);
 	sched_endpoints_free(sched);
 	heap_free(&sched->timers);
+	mem_free(sched->events.items);
 	mem_free(sched);
 }
 
@@ -64,16 +66,26 @@ void sched_set_bounds(
 	sched_bounds_review(sched);
 }
 
+void sched_set_reserve(struct sched *sched, size_t queue_reserve)
+{
+	sched->options.queue_reserve = queue_reserve;
+}
+
 /* While others wait too and the queue is more than half full, nobody may hold more than an equal
- * share of it. */
+ * share of it. Its reserve is for those who hold little: one who keeps the queue full leaves room
+ * for who comes next. */
 static bool admits(const struct sched *sched, const struct sched_caller *caller, size_t count)
 {
-	size_t limit = sched->options.queue_limit, waiting = 1;
+	size_t limit = sched->options.queue_limit, reserve = sched->options.queue_reserve,
+	       waiting = 1;
 
 	if (count > limit || sched->queued > limit - count)
 		return false;
 	if (sched->queued + count <= limit / 2)
 		return true;
+	if (caller->queued > 0 && caller->queued + count > reserve &&
+		sched->queued + count > limit - reserve)
+		return false;
 	for (const struct list_node *node = sched->callers.next; node != &sched->callers;
 		node = node->next) {
 		const struct sched_caller *other = LIST_OF(node, const struct sched_caller, link);
@@ -113,7 +125,7 @@ static bool get_runs(
 	struct sched *sched, struct pool_group *group, struct call *const *calls, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		calls[i]->sched.run = sched_run_get(sched, group, &calls[i]->request.url);
+		calls[i]->sched.run = sched_run_get(sched, group, &calls[i]->request.url, false);
 		if (calls[i]->sched.run)
 			continue;
 		while (i-- > 0) {
@@ -125,19 +137,52 @@ static bool get_runs(
 	return true;
 }
 
+void sched_fail(struct sched *sched, struct call *call, enum call_end why)
+{
+	struct upstream *upstream = call->sched.run->upstream;
+
+	if (!call->started_us && sched_group_cancelled(call->group) == POOL_STOP_ON_ERROR)
+		why = CALL_END_STOP_ON_ERROR; /* another failed in the same breath */
+	else if (call->group->options.stop_on_error)
+		sched_cancel(sched, call->group,
+			POOL_STOP_ON_ERROR); /* the call keeps the group alive */
+	if (why == CALL_END_CIRCUIT_OPEN || why == CALL_END_PAUSED)
+		call->pause_us = sched_upstream_wait_us(sched, call);
+	if (why == CALL_END_CIRCUIT_OPEN) {
+		upstream->counts.refused++;
+		upstream->rule.sum->refused++;
+	}
+	end(sched, call, why);
+}
+
+/* A call that has just been submitted waits for its turn, unless it can have none. */
+static void enter(struct sched *sched, struct call *call)
+{
+	enum pool_cancel cancelled = sched_group_cancelled(call->group);
+	enum call_end refusal = sched_upstream_refuses(sched, call);
+
+	if (cancelled != POOL_RUNNING)
+		end(sched, call, sched_group_end_of(cancelled));
+	else if (call->group->expired)
+		end(sched, call, CALL_END_QUEUE_TIMEOUT);
+	else if (refusal != CALL_END_NONE)
+		sched_fail(sched, call, refusal);
+	else
+		sched_run_append(sched, call->sched.run, call, false);
+}
+
 enum err_code sched_submit(struct sched *sched, struct pool_group *group, struct call *const *calls,
 	size_t count, uint64_t now_us)
 {
-	enum pool_cancel cancelled = sched_group_cancelled(group);
-
 	REQUIRE(!group->closed);
 	sched->now_us = now_us;
 	if (!admits(sched, group->caller, count))
 		return ERR_BUSY;
-	if (heap_reserve(&sched->timers, sched->timer_room + count) != ERR_OK ||
-		!get_runs(sched, group, calls, count))
-		return ERR_NOMEM;
 	sched->timer_room += count;
+	if (sched_reserve(sched, 0) != ERR_OK || !get_runs(sched, group, calls, count)) {
+		sched->timer_room -= count;
+		return ERR_NOMEM;
+	}
 	group->outstanding += count;
 	for (size_t i = 0; i < count; i++) {
 		struct call *call = calls[i];
@@ -146,12 +191,7 @@ enum err_code sched_submit(struct sched *sched, struct pool_group *group, struct
 		call->submitted_us = now_us;
 		call->sched.sequence = sched->sequence++;
 		call->sched.timer = (struct heap_node){.kind = TIMER_CALL};
-		if (cancelled != POOL_RUNNING)
-			end(sched, call, sched_group_end_of(cancelled));
-		else if (group->expired)
-			end(sched, call, CALL_END_QUEUE_TIMEOUT);
-		else
-			sched_run_append(sched, call->sched.run, call, false);
+		enter(sched, call);
 	}
 	return ERR_OK;
 }
@@ -159,7 +199,7 @@ enum err_code sched_submit(struct sched *sched, struct pool_group *group, struct
 /* What a queued call ends as when the batch's clock has run out. */
 static enum call_end late(const struct pool_run *run, const struct call *call)
 {
-	if (run->group->rate_blocked || sched_run_lacks_token(run))
+	if (run->group->rate_blocked || sched_run_is_limited(run))
 		return CALL_END_RATE_LIMITED;
 	return call->started_us ? CALL_END_RETRY_WAIT_TIMEOUT : CALL_END_QUEUE_TIMEOUT;
 }
@@ -215,6 +255,7 @@ static void unwait(struct sched *sched, struct call *call)
 	heap_remove(&sched->timers, &call->sched.timer);
 	sched->queued--;
 	call->group->caller->queued--;
+	call->sched.run->upstream->waiting--;
 }
 
 static void end_retrying(struct sched *sched, struct pool_group *group, enum call_end why)
@@ -266,6 +307,21 @@ void sched_cancel_all(struct sched *sched, enum pool_cancel why)
 	}
 }
 
+/* A call that has begun and whose time has come stands in its run's queue, unless it can have no
+ * turn.
+ */
+static void queue_again(struct sched *sched, struct call *call)
+{
+	enum call_end refusal = sched_upstream_refuses(sched, call);
+
+	if (refusal != CALL_END_NONE) {
+		sched_fail(sched, call, refusal);
+		return;
+	}
+	sched_run_append(sched, call->sched.run, call, !call->sched.run->budgeted);
+	heap_set(&sched->timers, &call->sched.timer, call->deadline_us);
+}
+
 /* A call that holds no slot any more waits for another attempt: until again_us, then in its run's
  * queue. */
 static void requeue(struct sched *sched, struct call *call, uint64_t now_us)
@@ -273,36 +329,27 @@ static void requeue(struct sched *sched, struct call *call, uint64_t now_us)
 	struct pool_group *group = call->group;
 
 	if (call->again_us <= now_us) {
-		sched_run_append(sched, call->sched.run, call, true);
-		heap_set(&sched->timers, &call->sched.timer, call->deadline_us);
+		queue_again(sched, call);
 		return;
 	}
 	call->sched.state = CALL_RETRY_WAIT;
 	list_push_back(&group->retrying, &call->sched.link);
 	sched->queued++;
 	group->caller->queued++;
+	call->sched.run->upstream->waiting++;
 	heap_set(&sched->timers, &call->sched.timer, call->again_us);
 }
 
 /* The next attempt may go to another upstream than the last: a redirect's, or back to the first. */
 static bool move_run(struct sched *sched, struct call *call)
 {
-	struct pool_run *run = sched_run_get(sched, call->group, call_url(call));
+	struct pool_run *run = sched_run_get(sched, call->group, call_url(call), call->retry);
 
 	if (!run)
 		return false;
 	sched_run_put(sched, call->sched.run);
 	call->sched.run = run;
 	return true;
-}
-
-/* A call that had begun fails without another attempt: stop_on_error counts it as any failure. */
-static void fail(struct sched *sched, struct call *call, enum call_end why)
-{
-	if (call->group->options.stop_on_error)
-		sched_cancel(sched, call->group,
-			POOL_STOP_ON_ERROR); /* the call keeps the group alive */
-	end(sched, call, why);
 }
 
 static void give_back_again(struct sched *sched, struct call *call, uint64_t now_us)
@@ -314,7 +361,7 @@ static void give_back_again(struct sched *sched, struct call *call, uint64_t now
 	else if (call->group->expired)
 		end(sched, call, CALL_END_RETRY_WAIT_TIMEOUT);
 	else if (!move_run(sched, call))
-		fail(sched, call, CALL_END_NO_MEMORY);
+		sched_fail(sched, call, CALL_END_NO_MEMORY);
 	else
 		requeue(sched, call, now_us);
 }
@@ -328,6 +375,7 @@ void sched_give_back(struct sched *sched, struct call *call, uint64_t now_us)
 	sched->now_us = now_us;
 	sched->in_flight--;
 	group->in_flight--;
+	sched_upstream_end(sched, call);
 	sched_group_update(sched, group);
 	sched_run_leave_flight(sched, call->sched.run);
 	if (call->again) {
@@ -354,15 +402,18 @@ static void expire_group(struct sched *sched, struct pool_group *group)
 
 static void expire_call(struct sched *sched, struct call *call)
 {
+	enum call_end why = CALL_END_RETRY_WAIT_TIMEOUT;
+
 	if (call->sched.state == CALL_RETRY_WAIT) {
 		unwait(sched, call);
-		sched_run_append(sched, call->sched.run, call, true);
-		heap_set(&sched->timers, &call->sched.timer, call->deadline_us);
+		queue_again(sched, call);
 		return;
 	}
 	REQUIRE(call->sched.state == CALL_QUEUED);
+	if (call->deadline_us == call->group->options.deadline_us)
+		why = late(call->sched.run, call); /* as expire_group, whichever comes first */
 	sched_run_drop(sched, call->sched.run, call);
-	fail(sched, call, CALL_END_RETRY_WAIT_TIMEOUT);
+	sched_fail(sched, call, why);
 }
 
 static void expire_timer(struct sched *sched, struct heap_node *timer)
@@ -378,6 +429,9 @@ static void expire_timer(struct sched *sched, struct heap_node *timer)
 		break;
 	case TIMER_BOUND:
 		sched_bound_wake(sched, LIST_OF(timer, struct bound, timer));
+		break;
+	case TIMER_PAUSE:
+		sched_upstream_unpause(sched, LIST_OF(timer, struct wait_turn, timer));
 		break;
 	case TIMER_TOKEN:
 		group = LIST_OF(timer, struct pool_group, token_timer);
@@ -403,6 +457,13 @@ uint64_t sched_due_us(const struct sched *sched)
 	return heap_due(&sched->timers);
 }
 
+void sched_take_events(struct sched *sched, struct sched_events *ret_events)
+{
+	*ret_events = sched->events;
+	sched->events = (struct sched_events){.items = NULL};
+	sched->event_room = 0;
+}
+
 void sched_take_ended(struct sched *sched, struct list_node *ret_list)
 {
 	list_init(ret_list);
@@ -414,35 +475,9 @@ bool sched_has_ended(const struct sched *sched)
 	return !list_empty(&sched->ended);
 }
 
-void sched_stats(const struct sched *sched, struct pool_stats *ret_stats)
+size_t sched_room(const struct sched *sched)
 {
-	*ret_stats = (struct pool_stats){.in_flight = sched->in_flight,
-		.queued = sched->queued,
-		.upstreams = sched->upstreams.by_origin.count};
-	for (const struct list_node *node = sched->groups.next; node != &sched->groups;
-		node = node->next)
-		ret_stats->groups++;
-	for (const struct list_node *node = sched->callers.next; node != &sched->callers;
-		node = node->next)
-		ret_stats->callers++;
-}
+	size_t limit = sched->options.queue_limit;
 
-void sched_rule_counts(const struct sched *sched, size_t *counts, size_t rule_count)
-{
-	memset(counts, 0, rule_count * sizeof *counts);
-	for (size_t i = 0; i < sched->upstreams.by_origin.size; i++) {
-		for (struct hash_node *node = sched->upstreams.by_origin.buckets[i]; node;
-			node = node->next) {
-			const struct upstream *upstream =
-				LIST_OF(node, const struct upstream, node);
-
-			if (upstream->rule < rule_count)
-				counts[upstream->rule] += upstream->bound.in_flight;
-		}
-	}
-}
-
-bool sched_has_room(const struct sched *sched)
-{
-	return sched->queued < sched->options.queue_limit;
+	return sched->queued < limit ? limit - sched->queued : 0;
 }

@@ -41,7 +41,6 @@ static struct sched_endpoint *make(struct sched *sched, const char *name, uint64
 	bound_init(&endpoint->bound, rule.concurrency, rule.rate_per_s, sched->now_us);
 	endpoint->bound.timer.kind = TIMER_BOUND;
 	hash_insert(&sched->endpoints, &endpoint->node, key);
-	sched->timer_room++;
 	return endpoint;
 }
 
@@ -50,7 +49,6 @@ static void free_if_idle(struct sched *sched, struct sched_endpoint *endpoint)
 	if (endpoint->refs > 0 || !bounds_nothing(endpoint))
 		return;
 	hash_remove(&sched->endpoints, &endpoint->node);
-	sched->timer_room--;
 	mem_free(endpoint);
 }
 
@@ -103,9 +101,10 @@ static void ask_for_upstream(struct sched *sched, struct upstream *upstream)
 {
 	struct url url = {
 		.origin = upstream->origin, .host = upstream->host, .port = upstream->port};
+	struct upstream_rule rule;
 
-	upstream->bound.limit =
-		sched->options.upstream_rule(sched->options.self, &url, &upstream->rule);
+	sched->options.upstream_rule(sched->options.self, &url, &rule);
+	upstream_apply(upstream, &rule, sched->now_us);
 }
 
 static void ask_for_endpoint(struct sched *sched, struct sched_endpoint *endpoint)
@@ -122,6 +121,7 @@ static void ask_for_endpoint(struct sched *sched, struct sched_endpoint *endpoin
 static void wake_upstream(struct sched *sched, struct upstream *upstream)
 {
 	sched_bound_wake(sched, &upstream->bound);
+	sched_bound_wake(sched, &upstream->retries);
 }
 
 static void wake_endpoint(struct sched *sched, struct sched_endpoint *endpoint)

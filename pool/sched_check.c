@@ -27,6 +27,8 @@ static void check_run(const struct pool_run *run, struct totals *totals)
 	REQUIRE(run->place != RUN_HELD || !sched_run_in_window(run));
 	REQUIRE(run->queue->caller == run->group->caller && run->queue->upstream == run->upstream);
 	REQUIRE(run->queue->endpoint == run->group->endpoint);
+	REQUIRE(run->queue->budgeted == run->budgeted);
+	REQUIRE(run->upstream->breaker.state != BREAKER_OPEN || calls == 0);
 	REQUIRE(run->place != RUN_WAITING || run->queue->at);
 	REQUIRE(run->refs >= calls && run->refs > 0);
 	totals->queued += calls;
@@ -66,7 +68,7 @@ static size_t count_waiters(const struct bound *bound)
 		node = node->next) {
 		const struct wait_turn *turn = LIST_OF(node, const struct wait_turn, link);
 
-		REQUIRE(turn->bound == bound && !list_empty(&turn->queues));
+		REQUIRE(turn->bound == bound && !list_empty(&turn->queues) && !turn->paused);
 		REQUIRE(turn->since >= since);
 		since = turn->since;
 		for (const struct list_node *at = turn->queues.next; at != &turn->queues;
@@ -81,9 +83,12 @@ static size_t count_waiters(const struct bound *bound)
 	return waiting;
 }
 
-static const struct bound *endpoint_bound(const struct pool_run *run)
+static bool needs(const struct pool_run *run, const struct bound *bound)
 {
-	return run->group->endpoint ? &run->group->endpoint->bound : NULL;
+	for (size_t i = 0; i < run->queue->turn_count; i++)
+		if (run->queue->turns[i]->bound == bound)
+			return true;
+	return false;
 }
 
 /* Its promises are its runs', and its timer is set while nothing but a token is waited for. */
@@ -96,25 +101,54 @@ static void check_bound(const struct sched *sched, const struct bound *bound)
 		for (const struct hash_node *node = sched->runs.buckets[i]; node;
 			node = node->next) {
 			const struct pool_run *run = LIST_OF(node, const struct pool_run, node);
-			bool uses = &run->upstream->bound == bound || endpoint_bound(run) == bound;
+			const struct wait_turn *at = run->queue->at;
 
-			promised += uses && run->promised;
-			waiting += run->place == RUN_WAITING && run->queue->at->bound == bound;
+			promised += run->promised && needs(run, bound);
+			waiting += run->place == RUN_WAITING && at->bound == bound && !at->paused;
 		}
 	}
 	REQUIRE(promised == bound->promised && waiting == count_waiters(bound));
 	REQUIRE((bound->timer.place != 0) == wants_timer);
 }
 
-/* A queue waits at one of its two bounds, or has nobody who does. */
+/* A queue waits at one of its bounds, or has nobody who does. */
 static void check_queue(const struct wait_queue *queue)
 {
+	bool known = queue->at == NULL;
+
 	REQUIRE(list_linked(&queue->link) == !list_empty(&queue->runs));
 	REQUIRE((queue->at != NULL) == !list_empty(&queue->runs));
-	REQUIRE(!queue->at || queue->at == queue->at_upstream || queue->at == queue->at_endpoint);
-	REQUIRE(queue->at_upstream->bound == &queue->upstream->bound);
-	REQUIRE((queue->at_endpoint != NULL) == (queue->endpoint != NULL));
-	REQUIRE(!queue->endpoint || queue->at_endpoint->bound == &queue->endpoint->bound);
+	for (size_t i = 0; i < queue->turn_count; i++)
+		known = known || queue->at == queue->turns[i];
+	REQUIRE(known && queue->at_upstream->bound == &queue->upstream->bound);
+	REQUIRE(queue->turn_count == 1u + (queue->endpoint != NULL) + queue->budgeted);
+	REQUIRE(!queue->endpoint || queue->turns[0]->bound == &queue->endpoint->bound);
+}
+
+static void check_turn(const struct wait_turn *turn)
+{
+	REQUIRE((turn->paused != NULL) == (turn->timer.place != 0));
+	REQUIRE(!turn->paused || !list_linked(&turn->link));
+	REQUIRE(turn->paused || list_linked(&turn->link) == !list_empty(&turn->queues));
+}
+
+static void check_upstream(
+	const struct sched *sched, const struct upstream *upstream, size_t *in_flight)
+{
+	size_t queued = 0, runs = 0;
+
+	*in_flight += upstream->bound.in_flight;
+	for (const struct list_node *node = upstream->runs.next; node != &upstream->runs;
+		node = node->next) {
+		queued += length(&LIST_OF(node, const struct pool_run, upstream_link)->calls);
+		runs++;
+	}
+	REQUIRE(queued == upstream->queued && runs + upstream->paused == upstream->refs);
+	REQUIRE((upstream->refs == 0) == list_linked(&upstream->idle));
+	REQUIRE(upstream->breaker.state != BREAKER_CLOSED || upstream->bound.allowance == SIZE_MAX);
+	REQUIRE(upstream->breaker.state == BREAKER_CLOSED || upstream->bound.allowance <= 1);
+	check_bound(sched, &upstream->bound);
+	check_bound(sched, &upstream->retries);
 }
 
 static void check_endpoint(const struct sched *sched, const struct sched_endpoint *endpoint)
@@ -139,11 +173,8 @@ static void check_bounds(const struct sched *sched)
 
 	for (size_t i = 0; i < sched->upstreams.by_origin.size; i++) {
 		for (node = sched->upstreams.by_origin.buckets[i]; node; node = node->next) {
-			const struct upstream *upstream =
-				LIST_OF(node, const struct upstream, node);
-
-			in_flight += upstream->bound.in_flight;
-			check_bound(sched, &upstream->bound);
+			check_upstream(
+				sched, LIST_OF(node, const struct upstream, node), &in_flight);
 		}
 	}
 	REQUIRE(in_flight == sched->in_flight);
@@ -153,6 +184,9 @@ static void check_bounds(const struct sched *sched)
 	for (size_t i = 0; i < sched->wait_queues.size; i++)
 		for (node = sched->wait_queues.buckets[i]; node; node = node->next)
 			check_queue(LIST_OF(node, const struct wait_queue, node));
+	for (size_t i = 0; i < sched->wait_turns.size; i++)
+		for (node = sched->wait_turns.buckets[i]; node; node = node->next)
+			check_turn(LIST_OF(node, const struct wait_turn, node));
 }
 
 void sched_check(const struct sched *sched)
@@ -172,6 +206,5 @@ void sched_check(const struct sched *sched)
 	check_bounds(sched);
 	REQUIRE(totals.in_flight == sched->in_flight);
 	REQUIRE(totals.queued == sched->queued && totals.callers_queued == sched->queued);
-	REQUIRE(sched->timer_room ==
-		totals.outstanding + 2 * length(&sched->groups) + sched->endpoints.count);
+	REQUIRE(sched->timer_room == totals.outstanding + 2 * length(&sched->groups));
 }

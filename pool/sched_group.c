@@ -26,9 +26,9 @@ static struct sched_caller *get_caller(struct sched *sched, struct caller *calle
 	return entry;
 }
 
-static void put_caller(struct sched_caller *entry)
+void sched_caller_put(struct sched_caller *entry)
 {
-	if (entry->groups > 0)
+	if (entry->groups + entry->pauses > 0)
 		return;
 	REQUIRE(entry->queued == 0 && list_empty(&entry->turns));
 	list_remove(&entry->link);
@@ -50,11 +50,11 @@ enum err_code sched_group_new(struct sched *sched, const struct pool_group_optio
 	struct sched_caller *caller = get_caller(sched, options->caller);
 
 	sched->now_us = now_us;
-	if (!group || !caller || heap_reserve(&sched->timers, sched->timer_room + 3) != ERR_OK ||
+	if (!group || !caller || sched_reserve(sched, 3) != ERR_OK ||
 		!get_endpoint(sched, group, options->endpoint)) {
 		mem_free(group);
 		if (caller)
-			put_caller(caller);
+			sched_caller_put(caller);
 		return ERR_NOMEM;
 	}
 	sched->timer_room += 2;
@@ -99,7 +99,7 @@ void sched_group_free_if_over(struct sched *sched, struct pool_group *group)
 		sched_endpoint_put(sched, group->endpoint);
 	mem_free(group);
 	caller->groups--;
-	put_caller(caller);
+	sched_caller_put(caller);
 }
 
 void sched_group_close(struct sched *sched, struct pool_group *group)
@@ -114,7 +114,6 @@ enum call_end sched_group_end_of(enum pool_cancel why)
 		[POOL_STOP_ON_ERROR] = CALL_END_STOP_ON_ERROR,
 		[POOL_CLIENT_GONE] = CALL_END_CLIENT_GONE,
 		[POOL_DRAIN] = CALL_END_DRAIN,
-		[POOL_JOB_CANCELLED] = CALL_END_JOB_CANCELLED,
 	};
 
 	REQUIRE(why > POOL_RUNNING && (size_t)why < sizeof ends / sizeof *ends);

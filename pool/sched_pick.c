@@ -60,13 +60,26 @@ static struct pool_run *oldest_run(const struct pool_group *group)
 	return oldest;
 }
 
-/* Upstreams take turns, so that a dead one does not hold up a batch's other items; but where one
- * item goes after the other, or the first failure ends all, people mean the order they wrote. */
-static struct pool_run *next_run(const struct pool_group *group)
+/* Upstreams take turns at the start of calls, and none of them holds more than an equal share of
+ * the batch's slots while others could use them: a dead one does not hold up the other items. But
+ * where one item goes after the other, or the first failure ends all, people mean the order they
+ * wrote. */
+static struct pool_run *next_run(struct pool_group *group)
 {
+	struct list_node *ready = &group->ready;
+	size_t share = group->options.concurrency / group->run_count;
+
 	if (group->options.concurrency == 1 || group->options.stop_on_error)
 		return oldest_run(group);
-	return LIST_OF(group->ready.next, struct pool_run, link);
+	for (size_t i = 0; i < RUNS_LOOKED_AT && i < group->run_count; i++) {
+		struct pool_run *run = LIST_OF(ready->next, struct pool_run, link);
+
+		if (run->promised || run->in_flight < (share > 1 ? share : 1))
+			return run;
+		list_remove(&run->link);
+		list_push_back(ready, &run->link);
+	}
+	return LIST_OF(ready->next, struct pool_run, link);
 }
 
 struct call *sched_pick(struct sched *sched, uint64_t now_us)

@@ -7,6 +7,7 @@
 struct run_key {
 	const struct pool_group *group;
 	const struct upstream *upstream;
+	size_t budgeted; /* no padding: the key is hashed as bytes */
 };
 
 static bool run_matches(const struct hash_node *node, const void *what)
@@ -14,13 +15,14 @@ static bool run_matches(const struct hash_node *node, const void *what)
 	const struct pool_run *run = LIST_OF(node, const struct pool_run, node);
 	const struct run_key *key = what;
 
-	return run->group == key->group && run->upstream == key->upstream;
+	return run->group == key->group && run->upstream == key->upstream &&
+	       run->budgeted == (key->budgeted != 0);
 }
 
-static struct pool_run *make_run(
-	struct sched *sched, struct pool_group *group, struct upstream *upstream, uint64_t key)
+static struct pool_run *make_run(struct sched *sched, struct pool_group *group,
+	struct upstream *upstream, bool budgeted, uint64_t key)
 {
-	struct wait_queue *queue = sched_queue_get(sched, group, upstream);
+	struct wait_queue *queue = sched_queue_get(sched, group, upstream, budgeted);
 	struct pool_run *run = queue ? mem_try(sizeof *run) : NULL;
 
 	if (!run) {
@@ -31,9 +33,12 @@ static struct pool_run *make_run(
 	run->group = group;
 	run->upstream = upstream;
 	run->queue = queue;
+	run->budgeted = budgeted;
 	list_init(&run->link);
 	list_init(&run->calls);
 	list_push_back(&group->runs, &run->group_link);
+	group->run_count++;
+	list_push_back(&upstream->runs, &run->upstream_link);
 	hash_insert(&sched->runs, &run->node, key);
 	return run;
 }
@@ -43,12 +48,28 @@ bool sched_group_blocked(const struct pool_group *group)
 	return group->in_flight >= group->options.concurrency || group->rate_blocked;
 }
 
-struct pool_run *sched_run_get(struct sched *sched, struct pool_group *group, const struct url *url)
+static struct upstream *get_upstream(struct sched *sched, const struct url *url)
 {
-	size_t rule = 0;
-	unsigned limit = sched->options.upstream_rule(sched->options.self, url, &rule);
-	struct upstream *upstream = upstream_get(&sched->upstreams, url, limit, rule);
-	struct run_key what = {group, upstream};
+	struct upstream_rule rule;
+	struct upstream *upstream = upstream_find(&sched->upstreams, url);
+
+	if (upstream)
+		return upstream; /* a reload has seen to its rule: looking for one is not cheap */
+	if (sched_reserve(sched, 1) != ERR_OK)
+		return NULL;
+	sched->options.upstream_rule(sched->options.self, url, &rule);
+	upstream = upstream_make(&sched->upstreams, url, &rule, sched->now_us);
+	if (upstream)
+		upstream->bound.timer.kind = TIMER_BOUND;
+	return upstream;
+}
+
+struct pool_run *sched_run_get(
+	struct sched *sched, struct pool_group *group, const struct url *url, bool retry)
+{
+	struct upstream *upstream = get_upstream(sched, url);
+	bool budgeted = retry && upstream && upstream->rule.retry_percent > 0;
+	struct run_key what = {group, upstream, budgeted};
 	struct hash_node *found;
 	struct pool_run *run;
 	uint64_t key;
@@ -57,7 +78,8 @@ struct pool_run *sched_run_get(struct sched *sched, struct pool_group *group, co
 		return NULL;
 	key = hash_bytes(&sched->runs, &what, sizeof what);
 	found = hash_find(&sched->runs, key, run_matches, &what);
-	run = found ? LIST_OF(found, struct pool_run, node) : make_run(sched, group, upstream, key);
+	run = found ? LIST_OF(found, struct pool_run, node)
+		    : make_run(sched, group, upstream, budgeted, key);
 	if (found || !run) /* the run holds one reference for all its calls */
 		upstream_put(&sched->upstreams, upstream);
 	if (run)
@@ -160,6 +182,8 @@ void sched_run_append(struct sched *sched, struct pool_run *run, struct call *ca
 		list_push_back(&run->calls, &call->sched.link);
 	sched->queued++;
 	run->group->caller->queued++;
+	run->upstream->queued++;
+	sched_upstream_queued(call);
 	if (run->place == RUN_IDLE || (run->place == RUN_HELD && sched_run_in_window(run)))
 		make_ready(sched, run);
 }
@@ -170,6 +194,7 @@ static void unqueue(struct sched *sched, struct call *call)
 	heap_remove(&sched->timers, &call->sched.timer);
 	sched->queued--;
 	call->sched.run->group->caller->queued--;
+	call->sched.run->upstream->queued--;
 }
 
 struct call *sched_run_take(struct sched *sched, struct pool_run *run)
@@ -178,6 +203,7 @@ struct call *sched_run_take(struct sched *sched, struct pool_run *run)
 
 	REQUIRE(!list_empty(&run->calls) && sched_run_may_start(sched, run));
 	unqueue(sched, call);
+	sched_upstream_begin(sched, call);
 	sched_run_enter_flight(sched, run);
 	list_remove(&run->link); /* to the end of its group's ready ones, or out of it */
 	run->place = RUN_IDLE;
@@ -202,8 +228,10 @@ void sched_run_put(struct sched *sched, struct pool_run *run)
 	REQUIRE(run->refs > 0);
 	if (--run->refs > 0)
 		return;
-	REQUIRE(list_empty(&run->calls) && run->place == RUN_IDLE);
+	REQUIRE(list_empty(&run->calls) && run->place == RUN_IDLE && run->in_flight == 0);
 	list_remove(&run->group_link);
+	run->group->run_count--;
+	list_remove(&run->upstream_link);
 	hash_remove(&sched->runs, &run->node);
 	sched_queue_put(sched, run->queue);
 	upstream_put(&sched->upstreams, upstream);

@@ -1,4 +1,4 @@
-/* sched_wait.c - runs that wait for a bound: an upstream's, or their endpoint's.
+/* sched_wait.c - runs that wait for a bound: an upstream's, its retries', or their endpoint's.
  *
  *   bound.waiters ── a caller's turn ── its queues here ── runs (FIFO)
  *
@@ -7,120 +7,13 @@
  * needs kept, however many come before it is picked. A run that leaves ready without using its
  * promise (emptied, its group blocked) gives the room to the next waiter.
  *
- * Who needs two bounds is promised both or nothing, and holds neither while it waits: a queue whose
- * turn comes at one bound while the other has no room, or has others that came before it, goes to
- * wait at the other as a whole, and keeps its rank: who waited longest is first wherever it stands.
- * So where slots of both are freed, both are freed before anybody is woken, and both are woken. */
+ * Who needs several bounds is promised all or nothing, and holds none while it waits: a queue whose
+ * turn comes at one bound while another has no room, or has others that came before it, goes to
+ * wait at that one as a whole, and keeps its rank: who waited longest is first wherever it stands.
+ * So where slots of several are freed, all are freed before anybody is woken, and all are woken.
+ *
+ * A caller's turn that is paused stands in no list of waiters; its queues stay with it. */
 #include "pool/sched_internal.h"
-
-struct queue_key {
-	const struct sched_caller *caller;
-	const struct upstream *upstream;
-	const struct sched_endpoint *endpoint;
-};
-
-struct turn_key {
-	const struct sched_caller *caller;
-	const struct bound *bound;
-};
-
-static bool queue_matches(const struct hash_node *node, const void *what)
-{
-	const struct wait_queue *queue = LIST_OF(node, const struct wait_queue, node);
-	const struct queue_key *key = what;
-
-	return queue->caller == key->caller && queue->upstream == key->upstream &&
-	       queue->endpoint == key->endpoint;
-}
-
-static bool turn_matches(const struct hash_node *node, const void *what)
-{
-	const struct wait_turn *turn = LIST_OF(node, const struct wait_turn, node);
-	const struct turn_key *key = what;
-
-	return turn->caller == key->caller && turn->bound == key->bound;
-}
-
-static struct wait_turn *get_turn(
-	struct sched *sched, struct sched_caller *caller, struct bound *bound)
-{
-	struct turn_key what = {caller, bound};
-	uint64_t key = hash_bytes(&sched->wait_turns, &what, sizeof what);
-	struct hash_node *found = hash_find(&sched->wait_turns, key, turn_matches, &what);
-	struct wait_turn *turn =
-		found ? LIST_OF(found, struct wait_turn, node) : mem_try(sizeof *turn);
-
-	if (!turn)
-		return NULL;
-	if (!found) {
-		turn->caller = caller;
-		turn->bound = bound;
-		list_init(&turn->queues);
-		hash_insert(&sched->wait_turns, &turn->node, key);
-	}
-	turn->refs++;
-	return turn;
-}
-
-static void put_turn(struct sched *sched, struct wait_turn *turn)
-{
-	if (!turn || --turn->refs > 0)
-		return;
-	REQUIRE(list_empty(&turn->queues) && !list_linked(&turn->link));
-	hash_remove(&sched->wait_turns, &turn->node);
-	mem_free(turn);
-}
-
-static struct wait_queue *make_queue(struct sched *sched, struct sched_caller *caller,
-	struct upstream *upstream, struct sched_endpoint *endpoint)
-{
-	struct wait_queue *queue = mem_try(sizeof *queue);
-
-	if (!queue)
-		return NULL;
-	queue->caller = caller;
-	queue->upstream = upstream;
-	queue->endpoint = endpoint;
-	list_init(&queue->runs);
-	queue->at_upstream = get_turn(sched, caller, &upstream->bound);
-	if (endpoint)
-		queue->at_endpoint = get_turn(sched, caller, &endpoint->bound);
-	if (queue->at_upstream && (queue->at_endpoint || !endpoint))
-		return queue;
-	put_turn(sched, queue->at_upstream);
-	put_turn(sched, queue->at_endpoint);
-	mem_free(queue);
-	return NULL;
-}
-
-struct wait_queue *sched_queue_get(
-	struct sched *sched, struct pool_group *group, struct upstream *upstream)
-{
-	struct queue_key what = {group->caller, upstream, group->endpoint};
-	uint64_t key = hash_bytes(&sched->wait_queues, &what, sizeof what);
-	struct hash_node *found = hash_find(&sched->wait_queues, key, queue_matches, &what);
-	struct wait_queue *queue =
-		found ? LIST_OF(found, struct wait_queue, node)
-		      : make_queue(sched, group->caller, upstream, group->endpoint);
-
-	if (!queue)
-		return NULL;
-	if (!found)
-		hash_insert(&sched->wait_queues, &queue->node, key);
-	queue->refs++;
-	return queue;
-}
-
-void sched_queue_put(struct sched *sched, struct wait_queue *queue)
-{
-	if (--queue->refs > 0)
-		return;
-	REQUIRE(list_empty(&queue->runs) && !queue->at);
-	hash_remove(&sched->wait_queues, &queue->node);
-	put_turn(sched, queue->at_upstream);
-	put_turn(sched, queue->at_endpoint);
-	mem_free(queue);
-}
 
 /* After any change of what is in flight, promised or saved, or of who waits. */
 static void set_timer(struct sched *sched, struct bound *bound)
@@ -161,11 +54,26 @@ static void enter(struct sched *sched, struct wait_queue *queue, struct wait_tur
 {
 	queue->at = turn;
 	list_push_back(&turn->queues, &queue->link);
-	if (!list_linked(&turn->link)) {
+	if (!list_linked(&turn->link) && !turn->paused) {
 		turn->since = queue->since;
 		rank(turn, before);
 	}
 	set_timer(sched, turn->bound);
+}
+
+void sched_turn_hold(struct sched *sched, struct wait_turn *turn)
+{
+	list_remove(&turn->link);
+	set_timer(sched, turn->bound);
+}
+
+void sched_turn_release(struct sched *sched, struct wait_turn *turn)
+{
+	if (list_empty(&turn->queues))
+		return;
+	turn->since = LIST_OF(turn->queues.next, struct wait_queue, link)->since;
+	rank(turn, NULL);
+	sched_bound_wake(sched, turn->bound);
 }
 
 /* The caller keeps its turn only while others of its queues wait there. */
@@ -181,11 +89,15 @@ static void leave(struct sched *sched, struct wait_queue *queue)
 }
 
 /* There is room for who has waited since then, and nobody waits who came before. */
-static bool is_free(const struct sched *sched, struct bound *bound, uint64_t since)
+static bool is_free(const struct sched *sched, const struct wait_turn *turn, uint64_t since)
 {
+	struct bound *bound = turn->bound;
+
+	if (turn->paused)
+		return false;
 	if (list_empty(&bound->waiters))
 		bucket_fill(&bound->bucket, sched->now_us);
-	else if (LIST_OF(bound->waiters.next, struct wait_turn, link)->since < since)
+	else if (since_of(bound->waiters.next) < since)
 		return false;
 	return bound_has_room(bound);
 }
@@ -194,33 +106,31 @@ static bool is_free(const struct sched *sched, struct bound *bound, uint64_t sin
 static struct wait_turn *find_obstacle(
 	const struct sched *sched, const struct wait_queue *queue, const struct wait_turn *at)
 {
-	struct wait_turn *first = queue->at_endpoint, *second = queue->at_upstream;
 	uint64_t since = at ? queue->since : UINT64_MAX;
 
-	if (first && first != at && !is_free(sched, first->bound, since))
-		return first;
-	return second != at && !is_free(sched, second->bound, since) ? second : NULL;
+	for (size_t i = 0; i < queue->turn_count; i++)
+		if (queue->turns[i] != at && !is_free(sched, queue->turns[i], since))
+			return queue->turns[i];
+	return NULL;
 }
 
 bool sched_run_may_start(struct sched *sched, struct pool_run *run)
 {
-	const struct bound *upstream = &run->upstream->bound;
-	const struct sched_endpoint *endpoint = run->group->endpoint;
+	const struct wait_queue *queue = run->queue;
 
 	if (!run->promised)
-		return !find_obstacle(sched, run->queue, NULL);
-	/* A promise from before a reload that lowered the bound does not count. */
-	return upstream->in_flight < upstream->limit &&
-	       (!endpoint || (endpoint->bound.in_flight < endpoint->bound.limit &&
-				     bucket_has(&endpoint->bound.bucket, 1)));
+		return !find_obstacle(sched, queue, NULL);
+	for (size_t i = 0; i < queue->turn_count; i++)
+		if (queue->turns[i]->paused || !bound_keeps_promise(queue->turns[i]->bound))
+			return false;
+	return true;
 }
 
 static void promise(struct pool_run *run)
 {
 	run->promised = true;
-	run->upstream->bound.promised++;
-	if (run->group->endpoint)
-		run->group->endpoint->bound.promised++;
+	for (size_t i = 0; i < run->queue->turn_count; i++)
+		run->queue->turns[i]->bound->promised++;
 }
 
 static void unpromise(struct pool_run *run)
@@ -228,16 +138,14 @@ static void unpromise(struct pool_run *run)
 	if (!run->promised)
 		return;
 	run->promised = false;
-	run->upstream->bound.promised--;
-	if (run->group->endpoint)
-		run->group->endpoint->bound.promised--;
+	for (size_t i = 0; i < run->queue->turn_count; i++)
+		run->queue->turns[i]->bound->promised--;
 }
 
-static void wake_both(struct sched *sched, struct pool_run *run)
+static void wake_all(struct sched *sched, struct pool_run *run)
 {
-	sched_bound_wake(sched, &run->upstream->bound);
-	if (run->group->endpoint)
-		sched_bound_wake(sched, &run->group->endpoint->bound);
+	for (size_t i = run->queue->turn_count; i-- > 0;)
+		sched_bound_wake(sched, run->queue->turns[i]->bound);
 }
 
 void sched_run_park(struct sched *sched, struct pool_run *run)
@@ -260,7 +168,7 @@ void sched_run_park(struct sched *sched, struct pool_run *run)
 		list_push_back(&run->group->ready, &run->link);
 	}
 	if (had)
-		wake_both(sched, run);
+		wake_all(sched, run);
 	sched_group_update(sched, run->group);
 }
 
@@ -271,26 +179,35 @@ void sched_run_leave(struct sched *sched, struct pool_run *run)
 		leave(sched, run->queue);
 }
 
+/* The bound of an upstream's retries follows what it has in flight. */
+static void fit_retries(struct sched *sched, struct upstream *upstream)
+{
+	upstream_fit_retries(upstream);
+	sched_bound_wake(sched, &upstream->retries);
+}
+
 void sched_run_enter_flight(struct sched *sched, struct pool_run *run)
 {
-	struct sched_endpoint *endpoint = run->group->endpoint;
-
 	unpromise(run);
-	run->upstream->bound.in_flight++;
-	if (!endpoint)
-		return;
-	endpoint->bound.in_flight++;
-	bucket_fill(&endpoint->bound.bucket, sched->now_us); /* what it cannot save is lost now */
-	bucket_take(&endpoint->bound.bucket);
-	sched_bound_wake(sched, &endpoint->bound);
+	run->in_flight++;
+	for (size_t i = 0; i < run->queue->turn_count; i++) {
+		struct bound *bound = run->queue->turns[i]->bound;
+
+		bound->in_flight++;
+		bucket_fill(&bound->bucket, sched->now_us); /* what it cannot save is lost now */
+		bucket_take(&bound->bucket);
+	}
+	fit_retries(sched, run->upstream);
+	wake_all(sched, run);
 }
 
 void sched_run_leave_flight(struct sched *sched, struct pool_run *run)
 {
-	run->upstream->bound.in_flight--;
-	if (run->group->endpoint)
-		run->group->endpoint->bound.in_flight--;
-	wake_both(sched, run);
+	run->in_flight--;
+	for (size_t i = 0; i < run->queue->turn_count; i++)
+		run->queue->turns[i]->bound->in_flight--;
+	fit_retries(sched, run->upstream);
+	wake_all(sched, run);
 }
 
 void sched_promise_end(struct sched *sched, struct pool_run *run)
@@ -298,7 +215,7 @@ void sched_promise_end(struct sched *sched, struct pool_run *run)
 	if (!run->promised)
 		return;
 	unpromise(run);
-	wake_both(sched, run);
+	wake_all(sched, run);
 }
 
 /* The first run of the queue whose turn it is goes on; true where it was promised what it needs. */
@@ -353,10 +270,8 @@ void sched_bound_wake(struct sched *sched, struct bound *bound)
 	set_timer(sched, bound);
 }
 
-bool sched_run_lacks_token(const struct pool_run *run)
+bool sched_run_is_limited(const struct pool_run *run)
 {
-	const struct wait_turn *at = run->queue->at;
-
-	return run->place == RUN_WAITING && at == run->queue->at_endpoint &&
-	       bound_lacks_token(at->bound);
+	return run->place == RUN_WAITING &&
+	       (run->queue->at->paused || bound_lacks_token(run->queue->at->bound));
 }

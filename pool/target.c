@@ -6,18 +6,24 @@
 
 static enum err_code refuse(const char *text, const char *why, struct err *err)
 {
-	return err_set(err, ERR_INVALID, "\"%.100s\": %s", text, why);
+	return err_set(err, ERR_INVALID,
+		"\"%.100s\": %s; a target is a host (api.example.com), all below one "
+		"(*.example.com), an address (10.0.0.5, [::1]) or a network (10.0.0.0/8), where "
+		":port may follow",
+		text, why);
 }
 
-/* The digits behind a '/' as a count of bits. */
-static bool parse_prefix(struct span text, unsigned max, unsigned *ret_prefix)
+/* The digits behind a '/' as a count of bits. NULL, or what is wrong. */
+static const char *parse_prefix(struct span text, struct network *network)
 {
+	bool long_one = address_bits(&network->base) > 32;
 	uint16_t prefix;
 
-	if (!host_parse_port(text, &prefix) || prefix > max)
-		return false;
-	*ret_prefix = prefix;
-	return true;
+	if (!host_parse_port(text, &prefix) || prefix > address_bits(&network->base))
+		return long_one ? "the length behind the / is 0 to 128"
+				: "the length behind the / is 0 to 32";
+	network->prefix = prefix;
+	return NULL;
 }
 
 static bool has_host_bits(const struct network *network)
@@ -33,20 +39,34 @@ static const char *parse_network(struct span text, bool ip6, struct network *net
 {
 	const char *slash = memchr(text.ptr, '/', text.len);
 	struct span base = {text.ptr, slash ? (size_t)(slash - text.ptr) : text.len};
+	const char *wrong = NULL;
 	union url_address address;
 	char host[HOST_SIZE];
 
-	if (ip6 ? !host_parse_ip6(base, &address)
-		: host_parse(base, host, &address) != HOST_ADDRESS)
-		return ip6 ? "not an IPv6 address" : "not an IPv4 address";
+	if (ip6 && !host_parse_ip6(base, &address))
+		return "not an IPv6 address";
+	if (!ip6 && host_parse(base, host, &address) != HOST_ADDRESS)
+		return "only an address has a /length behind it";
 	network->base = address_of(&address.sa);
 	network->prefix = address_bits(&network->base);
-	if (!slash)
-		return NULL;
-	if (!parse_prefix((struct span){slash + 1, text.len - base.len - 1}, network->prefix,
-		    &network->prefix))
-		return "the length behind the '/' is not one";
-	return has_host_bits(network) ? "the address has bits set behind the prefix length" : NULL;
+	if (slash)
+		wrong = parse_prefix((struct span){slash + 1, text.len - base.len - 1}, network);
+	return wrong                    ? wrong
+	       : has_host_bits(network) ? "the address has bits set behind its /length"
+					: NULL;
+}
+
+/* 10.0.0.1-9: a name to DNS, but hardly to who wrote it; one in `deny` would deny nothing. */
+static bool looks_like_range(struct span text)
+{
+	size_t dots = 0, hyphens = 0, digits = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		dots += text.ptr[i] == '.';
+		hyphens += text.ptr[i] == '-';
+		digits += text.ptr[i] >= '0' && text.ptr[i] <= '9';
+	}
+	return dots > 0 && hyphens > 0 && dots + hyphens + digits == text.len;
 }
 
 static const char *parse_name(struct span text, struct target *target)
@@ -55,6 +75,8 @@ static const char *parse_name(struct span text, struct target *target)
 	union url_address address;
 	char host[HOST_SIZE];
 
+	if (looks_like_range(text))
+		return "a range of addresses is written as a network";
 	target->kind = text.len > 2 && memcmp(text.ptr, "*.", 2) == 0 ? TARGET_SUFFIX : TARGET_NAME;
 	if (target->kind == TARGET_SUFFIX)
 		name = (struct span){text.ptr + 2, text.len - 2};
@@ -66,8 +88,7 @@ static const char *parse_name(struct span text, struct target *target)
 						     : parse_network(text, false, &target->network);
 	case HOST_BAD_FORM:
 	case HOST_BAD_BYTES:
-		return "not a host, \"*.suffix\", address or network (CIDR), with an optional "
-		       ":port";
+		return "not a host";
 	}
 	target->name[0] = '.';
 	memcpy(target->name + (target->kind == TARGET_SUFFIX), host, strlen(host) + 1);
@@ -118,12 +139,21 @@ static const char *cut(
 	return NULL;
 }
 
+/* What people paste out of a browser. */
+static bool looks_like_url(const char *text)
+{
+	const char *slash = strchr(text, '/');
+
+	return strstr(text, "://") || (slash && (slash[1] < '0' || slash[1] > '9'));
+}
+
 enum err_code target_parse(const char *text, struct target *ret_target, struct err *err)
 {
 	struct target target = {0};
 	struct span host, port;
 	bool ip6;
-	const char *wrong = cut(span_of(text), &host, &port, &ip6);
+	const char *wrong = looks_like_url(text) ? "no scheme and no path belong here"
+						 : cut(span_of(text), &host, &port, &ip6);
 
 	if (!wrong && port.len > 0 &&
 		(!host_parse_port((struct span){port.ptr + 1, port.len - 1}, &target.port) ||

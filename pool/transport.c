@@ -1,26 +1,21 @@
-/* transport.c - calls on the wire: curl easy handles in lanes, driven by a worker's epoll.
- *
- * Sockets stay registered with epoll while their connection is idle, so that a kept-alive call
- * needs no epoll_ctl at all: an event that nobody wants any more corrects the registration then.
- * libcurl may close a socket first and say afterwards that it wants nothing of it: by then the
- * number may be another thread's, so that word alone leads to no system call. */
+/* transport.c - calls on the wire: curl easy handles in lanes, driven by a worker's epoll. */
 #include "pool/transport_internal.h"
 
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
-
-enum { LANE_IDLE_US = 15 * 1000000 };
 
 void transport_library_init(void)
 {
 	unsetenv("SSLKEYLOGFILE"); /* libcurl would write the keys of every connection there */
 	REQUIRE(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+}
+
+const char *transport_library_version(void)
+{
+	return curl_version_info(CURLVERSION_NOW)->version;
 }
 
 enum err_code transport_new(
@@ -32,10 +27,15 @@ enum err_code transport_new(
 		return err_set(err, ERR_NOMEM, "no memory for a transport");
 	transport->options = *options;
 	transport->turn = 1;
+	transport->silent_end = curl_version_info(CURLVERSION_NOW)->version_num >= 0x080000;
+	transport->joins = !transport->silent_end;
+	transport->doubles = curl_version_info(CURLVERSION_NOW)->version_num < 0x080200;
 	list_init(&transport->lanes);
 	list_init(&transport->spares);
+	list_init(&transport->resting);
 	transport->share = curl_share_init();
-	if (!transport->share) {
+	transport->homes = mem_try(HOMES * sizeof *transport->homes);
+	if (!transport->share || !transport->homes) {
 		transport_destroy(transport);
 		return err_set(err, ERR_NOMEM, "no memory for a transport");
 	}
@@ -59,153 +59,23 @@ static void drop_spares(struct transport *transport, unsigned count)
 		free_transfer(LIST_OF(list_pop(&transport->spares), struct transfer, link));
 }
 
-static void drop_lane(struct lane *lane)
-{
-	REQUIRE(lane->transfers == 0);
-	list_remove(&lane->link);
-	lane->transport->lane_count--;
-	curl_multi_cleanup(lane->multi);
-	mem_free(lane);
-}
-
 void transport_destroy(struct transport *transport)
 {
 	if (!transport)
 		return;
 	drop_spares(transport, UINT_MAX);
 	while (!list_empty(&transport->lanes))
-		drop_lane(LIST_OF(transport->lanes.next, struct lane, link));
+		transport_drop_lane(LIST_OF(transport->lanes.next, struct lane, link));
 	if (transport->share)
 		curl_share_cleanup(transport->share);
+	mem_free(transport->homes);
 	mem_free(transport->sockets);
 	mem_free(transport);
 }
 
-/* What epoll is told: `registered` becomes `events`. A socket that libcurl wants to be watched is
- * open; epoll does not know it (ENOENT) where the number is that of one closed without a word. */
-static void watch(struct transport *transport, int fd, struct socket_state *state, uint32_t events)
+void transport_set_idle_files(struct transport *transport, size_t idle_files)
 {
-	struct epoll_event event = {.events = events, .data.u64 = TRANSPORT_EVENT | (uint32_t)fd};
-	int epoll = transport->options.epoll;
-
-	if (state->registered == events)
-		return;
-	if (events == 0)
-		epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
-	else if ((!state->registered || epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) != 0) &&
-		 epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0)
-		events = 0;
-	state->registered = events;
-}
-
-/* The kernel forgets the registration with the descriptor; so do we, when it is closed, and again
- * when its number comes back: libcurl does not tell of every close. */
-static void forget_socket(struct transport *transport, int fd)
-{
-	if ((size_t)fd < transport->socket_room)
-		transport->sockets[fd] = (struct socket_state){0};
-}
-
-bool transport_reserve_socket(struct transport *transport, int number)
-{
-	size_t fd = (size_t)number;
-	size_t room = transport->socket_room ? transport->socket_room : 256;
-	struct socket_state *sockets;
-
-	if (fd < transport->socket_room) {
-		forget_socket(transport, number);
-		return true;
-	}
-	while (room <= fd)
-		room *= 2;
-	sockets = mem_resize(transport->sockets, room * sizeof *sockets);
-	if (!sockets)
-		return false;
-	memset(sockets + transport->socket_room, 0,
-		(room - transport->socket_room) * sizeof *sockets);
-	transport->sockets = sockets;
-	transport->socket_room = room;
-	return true;
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *lane_arg, void *socket_arg)
-{
-	struct lane *lane = lane_arg;
-	struct transport *transport = lane->transport;
-	struct socket_state *state;
-	uint32_t wanted = 0;
-
-	(void)easy;
-	(void)socket_arg;
-	REQUIRE((size_t)fd < transport->socket_room); /* on_open_socket has seen to it */
-	state = &transport->sockets[fd];
-	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-		wanted |= EPOLLIN;
-	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-		wanted |= EPOLLOUT;
-	state->lane = lane;
-	state->wanted = wanted;
-	if (wanted == 0)
-		state->quiet_turn = transport->turn;
-	else if ((state->registered & wanted) != wanted || (state->registered & ~wanted & EPOLLOUT))
-		watch(transport, fd, state, wanted);
-	return 0;
-}
-
-static int on_timer(CURLM *multi, long timeout_ms, void *lane_arg)
-{
-	struct lane *lane = lane_arg;
-
-	(void)multi;
-	lane->due_us = timeout_ms < 0 ? CLOCK_NEVER
-				      : lane->transport->now_us + (uint64_t)timeout_ms * 1000;
-	return 0;
-}
-
-int transport_close_socket(void *transport_arg, curl_socket_t fd)
-{
-	forget_socket(transport_arg, fd);
-	return close(fd);
-}
-
-static struct lane *make_lane(struct transport *transport)
-{
-	struct lane *lane = mem_try(sizeof *lane);
-
-	if (!lane)
-		return NULL;
-	lane->transport = transport;
-	lane->due_us = CLOCK_NEVER;
-	lane->empty_us = transport->now_us;
-	lane->multi = curl_multi_init();
-	if (!lane->multi) {
-		mem_free(lane);
-		return NULL;
-	}
-	curl_multi_setopt(lane->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(lane->multi, CURLMOPT_SOCKETDATA, lane);
-	curl_multi_setopt(lane->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(lane->multi, CURLMOPT_TIMERDATA, lane);
-	curl_multi_setopt(lane->multi, CURLMOPT_MAXCONNECTS, (long)LANE_MAX);
-	/* an idle connection goes before another is opened: files are bounded by the calls */
-	curl_multi_setopt(lane->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)LANE_MAX);
-	list_push_back(&transport->lanes, &lane->link);
-	transport->lane_count++;
-	return lane;
-}
-
-/* The first with room: load gathers in the front lanes, whose connections are warm; the last ones
- * fall idle and go. */
-static struct lane *choose_lane(struct transport *transport)
-{
-	for (struct list_node *node = transport->lanes.next; node != &transport->lanes;
-		node = node->next) {
-		struct lane *lane = LIST_OF(node, struct lane, link);
-
-		if (lane->transfers < LANE_MAX)
-			return lane;
-	}
-	return make_lane(transport);
+	transport->options.idle_files = idle_files; /* lanes keep what they have */
 }
 
 struct transfer *transport_get(struct transport *transport)
@@ -220,6 +90,8 @@ struct transfer *transport_get(struct transport *transport)
 		return NULL;
 	transfer->transport = transport;
 	list_init(&transfer->link);
+	list_init(&transfer->using);
+	list_init(&transfer->resting);
 	if (transport_easy_new(transfer) == ERR_OK)
 		return transfer;
 	free_transfer(transfer);
@@ -227,7 +99,8 @@ struct transfer *transport_get(struct transport *transport)
 }
 
 /* libcurl counts in the handle how often it has silently tried again, over all calls, and gives up
- * at five: a handle that may have done so starts anew, as one that was told of a CA file does. */
+ * at five: a handle that may have done so starts anew, as one does that was told of files or of a
+ * proxy. */
 static enum err_code renew(struct transfer *transfer)
 {
 	curl_easy_reset(transfer->easy);
@@ -246,7 +119,7 @@ static bool is_stained(const struct transfer *transfer)
 
 void transport_put(struct transport *transport, struct transfer *transfer)
 {
-	bool clean = transfer->answered && transfer->requests == 1 && !transfer->own_ca;
+	bool clean = transfer->answered && transfer->requests == 1 && !transfer->special;
 	bool heavy = transfer->header_bytes > TRANSFER_HEADERS_FREE; /* libcurl keeps them */
 
 	REQUIRE(!transfer->lane);
@@ -256,29 +129,41 @@ void transport_put(struct transport *transport, struct transfer *transfer)
 	curl_slist_free_all(transfer->resolve);
 	mem_free(transfer->location);
 	decode_destroy(transfer->decode);
+	config_unref(transfer->config);
 	*transfer = (struct transfer){.transport = transport,
 		.easy = transfer->easy,
 		.headers = transfer->headers,
 		.header_room = transfer->header_room};
 	list_init(&transfer->link);
+	list_init(&transfer->using);
+	list_init(&transfer->resting);
 	if (!heavy && !is_stained(transfer) && (clean || renew(transfer) == ERR_OK))
 		list_push_front(&transport->spares, &transfer->link);
 	else
 		free_transfer(transfer);
 }
 
-enum err_code transport_start(struct transfer *transfer, const struct transport_target *target)
+enum err_code transport_start(struct transfer *transfer, const struct resolver_answer *answer)
 {
 	struct transport *transport = transfer->transport;
-	struct lane *lane = choose_lane(transport);
+	struct lane *lane;
 
 	transport->now_us = clock_us();
-	if (!lane || transport_easy_apply(transfer, target) != ERR_OK)
+	transfer->squeezed = false; /* its look-up may have been */
+	transport_choose_version(transfer);
+	transport_note_burst(transfer);
+	lane = transport_choose_lane(transfer);
+	if (!lane)
 		return ERR_NOMEM;
-	if (curl_multi_add_handle(lane->multi, transfer->easy) != CURLM_OK)
-		return ERR_NOMEM;
+	transport_make_place(lane);
 	transfer->lane = lane;
+	if (transport_easy_apply(transfer, answer) != ERR_OK ||
+		curl_multi_add_handle(lane->multi, transfer->easy) != CURLM_OK) {
+		transfer->lane = NULL;
+		return ERR_NOMEM;
+	}
 	lane->transfers++;
+	lane->burst += transfer->burst;
 	return ERR_OK;
 }
 
@@ -296,12 +181,22 @@ bool transport_charge(struct transfer *transfer, size_t bytes)
 	return true;
 }
 
-static void leave_lane(struct transfer *transfer)
+static void take_out(struct transfer *transfer)
+{
+	transport_watch_begin(transfer->lane); /* the end of TLS is read, too */
+	curl_multi_remove_handle(transfer->lane->multi, transfer->easy);
+	transport_watch_end(transfer->lane);
+	list_remove(&transfer->resting);
+}
+
+static void leave_lane(struct transfer *transfer, bool broken_off)
 {
 	struct lane *lane = transfer->lane;
 
-	curl_multi_remove_handle(lane->multi, transfer->easy);
+	take_out(transfer);
+	transport_leave_connection(transfer, broken_off);
 	transfer->lane = NULL;
+	lane->burst -= transfer->burst;
 	if (--lane->transfers == 0)
 		lane->empty_us = lane->transport->now_us;
 }
@@ -312,31 +207,19 @@ void transport_abort(struct transfer *transfer)
 	if (!transfer->lane)
 		return; /* the handle knows only of the transfer before this one */
 	transport_note_facts(transfer);
-	leave_lane(transfer);
+	leave_lane(transfer, true);
 }
 
-void transport_ready(struct transport *transport, int fd, uint32_t events)
+/* In its lane, whose connections it wants. */
+static bool begin_again(struct transfer *transfer, int code)
 {
-	struct socket_state *state =
-		(size_t)fd < transport->socket_room ? &transport->sockets[fd] : NULL;
-	int action = 0, running;
-
-	if (!state || !state->registered)
-		return; /* closed while this event was on its way */
-	if (!state->wanted && state->quiet_turn == transport->turn)
-		return; /* may be from before its close; if not, it comes again in the next turn */
-	if (!(events & (state->wanted | EPOLLERR | EPOLLHUP)) || !state->wanted) {
-		watch(transport, fd, state, state->wanted);
-		return;
-	}
-	if (events & (EPOLLIN | EPOLLHUP))
-		action |= CURL_CSELECT_IN;
-	if (events & EPOLLOUT)
-		action |= CURL_CSELECT_OUT;
-	if (events & EPOLLERR)
-		action |= CURL_CSELECT_ERR;
-	state->lane->touched = true;
-	curl_multi_socket_action(state->lane->multi, fd, action, &running);
+	if (!transport_goes_on(transfer, code))
+		return false;
+	take_out(transfer);
+	if (curl_multi_add_handle(transfer->lane->multi, transfer->easy) == CURLM_OK)
+		return true;
+	transfer->fault = TRANSFER_FAULT_NO_MEMORY;
+	return false;
 }
 
 static void reap(struct lane *lane)
@@ -353,7 +236,13 @@ static void reap(struct lane *lane)
 
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
 		transfer = (struct transfer *)(void *)private;
-		leave_lane(transfer);
+		if (begin_again(transfer, (int)code))
+			continue;
+		if (code == CURLE_OK && transfer->fault == TRANSFER_FAULT_FLOOD)
+			transfer->fault = TRANSFER_FAULT_NONE; /* its answer was whole before */
+		transfer->doubtful = code == CURLE_OK && transport_is_doubtful(transfer);
+		leave_lane(transfer,
+			code == CURLE_OPERATION_TIMEDOUT || transfer->fault != TRANSFER_FAULT_NONE);
 		transport->options.over(transport->options.self, transfer, (int)code);
 	}
 }
@@ -363,12 +252,19 @@ static bool is_stale(const struct lane *lane, uint64_t now_us)
 	return lane->transfers == 0 && lane->empty_us + LANE_IDLE_US <= now_us;
 }
 
+static void end_broken(struct transfer *transfer, int curl_code)
+{
+	struct transport *transport = transfer->transport;
+
+	leave_lane(transfer, true);
+	transport->options.over(transport->options.self, transfer, curl_code);
+}
+
 void transport_run(struct transport *transport, uint64_t now_us)
 {
-	int running;
-
 	transport->now_us = now_us;
 	transport->turn++;
+	transport_end_rest(transport, end_broken);
 	for (struct list_node *node = transport->lanes.next, *after; node != &transport->lanes;
 		node = after) {
 		struct lane *lane = LIST_OF(node, struct lane, link);
@@ -376,14 +272,13 @@ void transport_run(struct transport *transport, uint64_t now_us)
 		after = node->next;
 		if (lane->due_us <= now_us) {
 			lane->due_us = CLOCK_NEVER; /* on_timer says when again */
-			lane->touched = true;
-			curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+			transport_drive(lane, CURL_SOCKET_TIMEOUT, 0);
 		}
 		if (lane->touched)
 			reap(lane);
 		if (is_stale(lane, now_us)) {
 			drop_spares(transport, LANE_MAX);
-			drop_lane(lane);
+			transport_drop_lane(lane);
 		}
 	}
 }
@@ -392,6 +287,8 @@ uint64_t transport_due_us(const struct transport *transport)
 {
 	uint64_t due = CLOCK_NEVER;
 
+	if (!list_empty(&transport->resting))
+		return 0;
 	for (const struct list_node *node = transport->lanes.next; node != &transport->lanes;
 		node = node->next) {
 		const struct lane *lane = LIST_OF(node, const struct lane, link);

@@ -1,184 +1,22 @@
-/* transport_easy.c - what an easy handle is told, and what it tells us while it runs.
+/* transport_easy.c - what an easy handle is told.
  *
  * Options that never change are set once, when the handle is made; those that depend on the call
  * are all set for each call, so that nothing of one call can reach another. */
 #include "pool/transport_internal.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "common/clock.h"
 #include "common/mem.h"
 
 enum {
-	DECODE_BYTES = 44 * 1024, /* zlib's window and tables */
 	KEEP = 60, /* seconds an idle connection may have been idle and still be used */
 	KEEP_UNREPEATABLE =
 		4, /* likewise for calls that may not be repeated: upstreams close at 5 s and up */
 	EXTRA_HEADERS = 3,
-	ADDRESSES_TRIED = 16, /* of a name; all of them have been judged */
-	COMPRESSED_PIECE = 512
+	ADDRESSES_TRIED = 16 /* of a name; all of them have been judged */
 };
-
-/* ---- while it runs ---- */
-
-static enum transfer_fault fault_of_decode(enum decode_status status)
-{
-	switch (status) {
-	case DECODE_OK:
-		return TRANSFER_FAULT_NONE;
-	case DECODE_FULL:
-		return TRANSFER_FAULT_TOO_LARGE;
-	case DECODE_NOMEM:
-		return TRANSFER_FAULT_NO_MEMORY;
-	case DECODE_MALFORMED:
-		break;
-	}
-	return TRANSFER_FAULT_ENCODING;
-}
-
-/* The body's memory is charged as it grows. */
-static bool charge(struct call *call, size_t before)
-{
-	size_t grown = call->outcome.body.capacity - before;
-
-	if (!mem_take(call->budget, grown))
-		return false;
-	call->outcome.charged += grown;
-	return true;
-}
-
-static enum transfer_fault fault_of_add(enum err_code code)
-{
-	if (code == ERR_OK)
-		return TRANSFER_FAULT_NONE;
-	return code == ERR_LIMIT ? TRANSFER_FAULT_TOO_LARGE : TRANSFER_FAULT_NO_MEMORY;
-}
-
-static enum transfer_fault add_piece(struct transfer *transfer, const char *bytes, size_t len)
-{
-	struct call *call = transfer->call;
-	struct buf *body = &call->outcome.body;
-	size_t before = body->capacity;
-	enum transfer_fault fault =
-		transfer->decode ? fault_of_decode(decode_feed(transfer->decode, bytes, len, body))
-				 : fault_of_add(buf_add(body, bytes, len));
-
-	if (!charge(call, before) && fault == TRANSFER_FAULT_NONE)
-		fault = TRANSFER_FAULT_NO_MEMORY;
-	return fault;
-}
-
-static enum transfer_fault begin_body(struct transfer *transfer)
-{
-	enum decode_status status;
-
-	transfer->decode_ready = true;
-	status = decode_new(span_of(transfer->coding), &transfer->decode);
-	if (status == DECODE_OK && transfer->decode && !transport_charge(transfer, DECODE_BYTES))
-		return TRANSFER_FAULT_NO_MEMORY;
-	return fault_of_decode(status);
-}
-
-/* What is compressed may grow a thousandfold: in pieces, so that the budget is asked in between. */
-static size_t on_body(char *bytes, size_t size, size_t count, void *transfer_arg)
-{
-	struct transfer *transfer = transfer_arg;
-	enum transfer_fault fault = TRANSFER_FAULT_NONE;
-	size_t len = size * count, at = 0;
-
-	transfer->received += len;
-	if (!transfer->decode_ready)
-		fault = begin_body(transfer);
-	while (at < len && fault == TRANSFER_FAULT_NONE) {
-		size_t piece = len - at;
-
-		if (transfer->decode && piece > COMPRESSED_PIECE)
-			piece = COMPRESSED_PIECE;
-		fault = add_piece(transfer, bytes + at, piece);
-		at += piece;
-	}
-	return fault == TRANSFER_FAULT_NONE ? len : transport_fail(transfer, fault);
-}
-
-/* The very address that is being connected to. */
-static curl_socket_t on_open_socket(
-	void *transfer_arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-	struct transfer *transfer = transfer_arg;
-	int fd;
-
-	(void)purpose;
-	if (guard_check_address(transfer->guard, call_url(transfer->call), &address->addr) !=
-		REASON_NONE) {
-		transfer->fault = TRANSFER_FAULT_DENIED;
-		return CURL_SOCKET_BAD;
-	}
-	fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-	if (fd >= 0 && !transport_reserve_socket(transfer->transport, fd)) {
-		transfer->fault = TRANSFER_FAULT_NO_MEMORY;
-		close(fd);
-		return CURL_SOCKET_BAD;
-	}
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
-		transfer->fault = TRANSFER_FAULT_NO_FILES;
-	return fd;
-}
-
-static bool parse_address(const char *text, union url_address *ret_address)
-{
-	memset(ret_address, 0, sizeof *ret_address);
-	ret_address->sa.sa_family = AF_INET;
-	if (inet_pton(AF_INET, text, &ret_address->v4.sin_addr) == 1)
-		return true;
-	ret_address->sa.sa_family = AF_INET6;
-	return inet_pton(AF_INET6, text, &ret_address->v6.sin6_addr) == 1;
-}
-
-/* Before each time the request is sent, on a new connection or a kept one: the address again, since
- * a kept connection never asks on_open_socket, and libcurl's silent second try, which a call must
- * be able to bear. */
-static int on_request(
-	void *transfer_arg, char *remote, char *local, int remote_port, int local_port)
-{
-	struct transfer *transfer = transfer_arg;
-	struct call *call = transfer->call;
-	union url_address address;
-
-	(void)local;
-	(void)local_port;
-	if (!parse_address(remote, &address)) {
-		transfer->fault = TRANSFER_FAULT_DENIED;
-		return CURL_PREREQFUNC_ABORT;
-	}
-	if (address.sa.sa_family == AF_INET)
-		address.v4.sin_port = htons((uint16_t)remote_port);
-	else
-		address.v6.sin6_port = htons((uint16_t)remote_port);
-	if (guard_check_address(transfer->guard, call_url(call), &address.sa) != REASON_NONE) {
-		transfer->fault = TRANSFER_FAULT_DENIED;
-		return CURL_PREREQFUNC_ABORT;
-	}
-	if (transfer->requests > 0) {
-		if (!call->request.repeatable || transfer->requests > 1 ||
-			call->outcome.attempts >= CALL_ATTEMPTS_MAX) {
-			transfer->fault = TRANSFER_FAULT_REPEATED;
-			return CURL_PREREQFUNC_ABORT;
-		}
-		call->outcome.attempts++;
-		transfer->repeated_us = clock_us();
-	}
-	/* Should this connection be dead, libcurl's second try must not meet another dead one. */
-	curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
-	transfer->requests++;
-	return CURL_PREREQFUNC_OK;
-}
-
-/* ---- what it is told ---- */
 
 enum err_code transport_easy_new(struct transfer *transfer)
 {
@@ -194,25 +32,29 @@ enum err_code transport_easy_init(struct transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(
-		easy, CURLOPT_PROXY, ""); /* else libcurl reads the environment for every call */
+	/* else libcurl reads the environment for every call */
+	curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING,
 		0L); /* decode.h does it, and sees truncation */
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)transport->options.buffer_bytes);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, transport_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, transport_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, transport_open_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, transport_close_socket);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transport);
-	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
+	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, transport_request);
 	curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, transport_text);
+	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_STEP);
+	curl_easy_setopt(easy, CURLOPT_DEBUGDATA, transfer);
 	if (curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
 		curl_easy_setopt(easy, CURLOPT_SHARE, transport->share) != CURLE_OK)
 		return ERR_NOMEM;
@@ -224,14 +66,6 @@ static bool names_field(const char *line, const char *name)
 	size_t len = strlen(name);
 
 	return strncasecmp(line, name, len) == 0 && (line[len] == ':' || line[len] == ';');
-}
-
-static bool has_field(const struct request *request, const char *name)
-{
-	for (size_t i = 0; i < request->header_count; i++)
-		if (names_field(request->headers[i], name))
-			return true;
-	return false;
 }
 
 static bool may_leave_origin(const char *line)
@@ -251,6 +85,25 @@ static void push_header(struct curl_slist *nodes, size_t *count, const char *lin
 	if (*count > 0)
 		nodes[*count - 1].next = &nodes[*count];
 	(*count)++;
+}
+
+static bool takes_length(enum http_method method)
+{
+	return method == HTTP_POST || method == HTTP_PUT || method == HTTP_PATCH;
+}
+
+static bool sends_body(const struct call *call)
+{
+	return call->request.has_body && !call->stripped && call->request.body.len > 0;
+}
+
+static bool says_no_length(const struct call *call)
+{
+	const struct request *request = &call->request;
+
+	if (sends_body(call) || request->method == HTTP_HEAD)
+		return false;
+	return takes_length(request->method) || (request->has_body && !call->stripped);
 }
 
 /* The list's nodes are ours, so that no line is copied. */
@@ -274,39 +127,30 @@ static enum err_code apply_headers(struct transfer *transfer)
 	push_header(nodes, &count, "Accept-Encoding: gzip, deflate");
 	push_header(nodes, &count,
 		"Expect:"); /* libcurl's own costs a second where nobody answers it */
-	if (!request->has_body && !has_field(request, "Content-Type"))
-		push_header(nodes, &count,
-			"Content-Type:"); /* libcurl would call an empty POST a form */
+	if (says_no_length(call))
+		push_header(nodes, &count, "Content-Length: 0");
 	return curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, nodes) == CURLE_OK ? ERR_OK
 										       : ERR_NOMEM;
 }
 
-static bool takes_length(enum http_method method)
-{
-	return method == HTTP_POST || method == HTTP_PUT || method == HTTP_PATCH;
-}
-
+/* One without a body is a GET by another name: of an upload without bytes libcurl 7.88 cannot tell
+ * whether its stream was refused (transport_again.c). */
 static CURLcode apply_method(struct transfer *transfer)
 {
 	const struct call *call = transfer->call;
 	const struct request *request = &call->request;
-	bool body = request->has_body && !call->stripped;
 	CURL *easy = transfer->easy;
 
-	curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L); /* undoes NOBODY and POST of the call before */
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL); /* makes it a POST */
+	curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);      /* undoes that, and NOBODY */
 	if (request->method == HTTP_HEAD) {
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL);
 		return curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
 	}
-	if (body || takes_length(request->method)) {
+	if (sends_body(call)) {
 		curl_easy_setopt(easy, CURLOPT_POST, 1L);
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-			(curl_off_t)(body ? request->body.len : 0));
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
-			body && request->body.len ? request->body.ptr : "");
-	} else {
-		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.ptr);
 	}
 	return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method_text(request->method));
 }
@@ -316,6 +160,7 @@ static CURLcode apply_method(struct transfer *transfer)
 static enum err_code apply_addresses(
 	struct transfer *transfer, const struct resolver_answer *answer)
 {
+	const struct config_proxy *via = transfer->rule->via;
 	const struct url *url = call_url(transfer->call);
 	struct buf text;
 
@@ -326,7 +171,7 @@ static enum err_code apply_addresses(
 			       ? ERR_OK
 			       : ERR_NOMEM;
 	buf_init(&text, 4096);
-	buf_addf(&text, "+%s:%u:", url->host, url->port);
+	buf_addf(&text, "+%s:%u:", via ? via->host : url->host, via ? via->port : url->port);
 	for (size_t i = 0; i < answer->count && i < ADDRESSES_TRIED; i++) {
 		const union url_address *address = &answer->addresses[i];
 		char ip[INET6_ADDRSTRLEN] = "";
@@ -347,31 +192,122 @@ static enum err_code apply_addresses(
 	return ERR_OK;
 }
 
-enum err_code transport_easy_apply(struct transfer *transfer, const struct transport_target *target)
+/* Versions other than 1.1 cannot be spoken to a proxy, only through its tunnels, which are TLS. */
+void transport_choose_version(struct transfer *transfer)
+{
+	const struct config_upstream *rule = transfer->rule;
+	bool https = call_url(transfer->call)->https;
+
+	transfer->h2c = rule->http2 == CONFIG_HTTP2_H2C && !https;
+	transfer->http2 = transfer->h2c || (rule->http2 != CONFIG_HTTP2_OFF && https);
+}
+
+void transport_easy_version(struct transfer *transfer)
+{
+	long version = CURL_HTTP_VERSION_1_1;
+
+	if (transfer->http2)
+		version = transfer->h2c && !transfer->joining ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+							      : CURL_HTTP_VERSION_2TLS;
+	curl_easy_setopt(transfer->easy, CURLOPT_HTTP_VERSION, version);
+	/* rather a stream of a connection that is being made than a connection */
+	curl_easy_setopt(
+		transfer->easy, CURLOPT_PIPEWAIT, (long)(transfer->http2 && !transfer->alone));
+	/* for transport_text */
+	curl_easy_setopt(transfer->easy, CURLOPT_VERBOSE, (long)transfer->http2);
+}
+
+static uint64_t left_ms(uint64_t until_us, uint64_t now_us)
+{
+	return until_us <= now_us ? 1 : (until_us - now_us + 999) / 1000;
+}
+
+void transport_easy_clocks(struct transfer *transfer, uint64_t connect_us, uint64_t now_us)
+{
+	curl_easy_setopt(
+		transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)left_ms(connect_us, now_us));
+	curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS,
+		(long)left_ms(transfer->call->deadline_us, now_us));
+}
+
+static CURLcode apply_files(CURL *easy, const struct config_upstream *rule)
+{
+	CURLcode code = CURLE_OK;
+
+	if (rule->ca_file[0])
+		code = curl_easy_setopt(easy, CURLOPT_CAINFO, rule->ca_file);
+	if (code == CURLE_OK && rule->ca_file[0] && rule->via && rule->via->tls)
+		code = curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, rule->ca_file);
+	if (code != CURLE_OK || !rule->client_cert[0])
+		return code;
+	code = curl_easy_setopt(easy, CURLOPT_SSLCERT, rule->client_cert);
+	if (code == CURLE_OK)
+		code = curl_easy_setopt(easy, CURLOPT_SSLKEY,
+			rule->client_key[0] ? rule->client_key : rule->client_cert);
+	if (code == CURLE_OK) /* else OpenSSL would ask at the terminal */
+		code = curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");
+	return code;
+}
+
+static CURLcode apply_proxy(CURL *easy, const struct config_proxy *via)
+{
+	char url[sizeof "https://[]:65535" + 256];
+	CURLcode code;
+
+	if (!via)
+		return CURLE_OK;
+	snprintf(url, sizeof url, strchr(via->host, ':') ? "%s://[%s]:%u" : "%s://%s:%u",
+		via->tls ? "https" : "http", via->host, via->port);
+	code = curl_easy_setopt(easy, CURLOPT_PROXY, url);
+	if (code != CURLE_OK || !via->user)
+		return code;
+	curl_easy_setopt(easy, CURLOPT_PROXYAUTH, (long)CURLAUTH_BASIC);
+	code = curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, via->user);
+	if (code == CURLE_OK)
+		code = curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, via->password);
+	return code;
+}
+
+/* What only this rule's calls may have. The handle is made anew behind it. */
+static enum err_code apply_rule(struct transfer *transfer)
+{
+	const struct config_upstream *rule = transfer->rule;
+
+	transport_guess_turn(transfer);
+	transport_easy_version(transfer);
+	transfer->special = rule->ca_file[0] || rule->client_cert[0] || rule->via;
+	if (!transfer->special)
+		return ERR_OK;
+	if (apply_files(transfer->easy, rule) != CURLE_OK ||
+		apply_proxy(transfer->easy, rule->via) != CURLE_OK)
+		return ERR_NOMEM;
+	return ERR_OK;
+}
+
+enum err_code transport_easy_apply(struct transfer *transfer, const struct resolver_answer *answer)
 {
 	struct call *call = transfer->call;
 	CURL *easy = transfer->easy;
 	long keep = call->request.repeatable ? KEEP : KEEP_UNREPEATABLE;
 
+	transfer->socket = -1;
 	buf_init(&call->outcome.body, call->request.response_max);
 	if (call->request.want_headers && call->outcome.headers.max == 0)
 		buf_init(&call->outcome.headers, HEADER_SECTION_MAX * 2);
 	if (curl_easy_setopt(easy, CURLOPT_URL, call_url(call)->text) != CURLE_OK ||
 		apply_method(transfer) != CURLE_OK)
 		return ERR_NOMEM;
-	if (apply_headers(transfer) != ERR_OK ||
-		apply_addresses(transfer, target->answer) != ERR_OK)
+	if (apply_headers(transfer) != ERR_OK || apply_addresses(transfer, answer) != ERR_OK)
 		return ERR_NOMEM;
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)target->connect_ms);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)target->total_ms);
+	transport_easy_clocks(
+		transfer, transfer->began_us + transfer->connect_us, transfer->transport->now_us);
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, keep);
-	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 0L);
+	/* of a proxy that closes behind each answer, a kept connection is no good */
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT,
+		(long)(transfer->rule->via && !call_url(call)->https && !call->request.repeatable));
+
 	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, /* 0: none; the length a HEAD's answer
 							     states is not coming */
 		(curl_off_t)(call->request.method == HTTP_HEAD ? 0 : call->request.response_max));
-	if (target->ca_file[0] &&
-		curl_easy_setopt(easy, CURLOPT_CAINFO, target->ca_file) != CURLE_OK)
-		return ERR_NOMEM;
-	transfer->own_ca = target->ca_file[0] != '\0';
-	return ERR_OK;
+	return apply_rule(transfer);
 }

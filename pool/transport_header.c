@@ -195,6 +195,16 @@ static enum transfer_fault add_field(struct transfer *transfer, struct span line
 	return fault;
 }
 
+/* In the versions that we asked for. HTTP/2's line is libcurl's own, but it believes one that comes
+ * over HTTP/1.1, too. */
+static bool is_status_line(const struct transfer *transfer, struct span line)
+{
+	if (line.len > 7 && memcmp(line.ptr, "HTTP/1.", 7) == 0)
+		return !transfer->h2c;
+	return transfer->http2 && (transfer->stream > 0 || !transport_knows_libcurl()) &&
+	       line.len > 7 && memcmp(line.ptr, "HTTP/2 ", 7) == 0;
+}
+
 /* libcurl gives the status line, each field, the empty line, and trailers, a line a call. */
 size_t transport_header(char *bytes, size_t size, size_t count, void *transfer_arg)
 {
@@ -203,11 +213,14 @@ size_t transport_header(char *bytes, size_t size, size_t count, void *transfer_a
 	bool first = !transfer->section_begun || transfer->section_over;
 	enum transfer_fault fault;
 
+	if (transfer->received == 0 && transfer->call->outcome.timing)
+		transfer->first_us = clock_us();
+	transfer->transport->watchdog.words++;
 	transfer->header_bytes += line.len;
 	transfer->received += line.len;
 	if (transfer->header_bytes > HEADER_SECTION_MAX)
 		return transport_fail(transfer, TRANSFER_FAULT_MALFORMED);
-	if (first && line.len > 7 && memcmp(line.ptr, "HTTP/1.", 7) == 0) {
+	if (first && is_status_line(transfer, line)) {
 		begin_section(transfer);
 		return line.len;
 	}

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/metrics.h"
 #include "pool/retry.h"
 
 enum { /* X509_V_* of OpenSSL, which CURLINFO_SSL_VERIFYRESULT gives */
@@ -17,7 +16,7 @@ enum { /* X509_V_* of OpenSSL, which CURLINFO_SSL_VERIFYRESULT gives */
 	X509_EXPIRED = 10
 };
 
-static const char *status_phrase(unsigned status)
+const char *transport_phrase(unsigned status)
 {
 	static const struct {
 		unsigned status;
@@ -89,6 +88,9 @@ static void judge_answer(struct transfer *transfer, unsigned status)
 	else if (!transfer->section_over)
 		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_TRUNCATED, true,
 			"%s ended its answer too early", host);
+	else if (transfer->doubtful)
+		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_TRUNCATED, true,
+			"%s closed the connection, maybe before its answer was complete", host);
 	else if (transfer->decode && !decode_complete(transfer->decode))
 		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_TRUNCATED, true,
 			"%s ended its compressed answer too early", host);
@@ -97,7 +99,7 @@ static void judge_answer(struct transfer *transfer, unsigned status)
 	else
 		call_fail(call, ITEM_UPSTREAM_STATUS, REASON_NONE,
 			retry_listed(call->request.retry, status), "%s answered %u%s", host, status,
-			status_phrase(status));
+			transport_phrase(status));
 }
 
 /* A kept connection died under the request: whether libcurl saw it in time to try again, or wanted
@@ -109,6 +111,13 @@ static void judge_kept(struct transfer *transfer)
 		host_of(transfer));
 }
 
+static void judge_refused(struct transfer *transfer)
+{
+	call_fail(transfer->call, ITEM_UPSTREAM_PROTOCOL, REASON_CLOSED, true,
+		"%s refused the stream before it looked at the call, %u times", host_of(transfer),
+		transfer->refusals);
+}
+
 static void judge_fault(struct transfer *transfer)
 {
 	struct call *call = transfer->call;
@@ -116,6 +125,7 @@ static void judge_fault(struct transfer *transfer)
 
 	switch (transfer->fault) {
 	case TRANSFER_FAULT_NONE:
+	case TRANSFER_FAULT_TURN:
 		break;
 	case TRANSFER_FAULT_DENIED:
 		call_fail(call, ITEM_BLOCKED_TARGET, REASON_ADDRESS_DENIED, false,
@@ -141,8 +151,16 @@ static void judge_fault(struct transfer *transfer)
 		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_MALFORMED, true,
 			"%s answered with a malformed header section", host);
 		break;
+	case TRANSFER_FAULT_FLOOD:
+		call_fail(call, ITEM_UPSTREAM_PROTOCOL, REASON_MALFORMED, true,
+			"%s sent without a pause what is no answer; its connection was closed",
+			host);
+		break;
 	case TRANSFER_FAULT_REPEATED:
 		judge_kept(transfer);
+		break;
+	case TRANSFER_FAULT_REFUSED:
+		judge_refused(transfer);
 		break;
 	}
 }
@@ -156,17 +174,25 @@ static bool is_cut_by_batch(const struct call *call)
 static void judge_timeout(struct transfer *transfer, bool item_expired)
 {
 	struct call *call = transfer->call;
+	const struct config_proxy *via = transfer->rule->via;
 	const char *host = host_of(transfer);
+	bool sent = transport_was_sent(transfer);
 
-	if (transfer->requests > 0 && item_expired && is_cut_by_batch(call))
+	if (sent && item_expired && is_cut_by_batch(call))
 		call_fail(call, ITEM_TIMEOUT, REASON_RESPONSE, true,
 			"the batch's time ran out before %s answered", host);
-	else if (transfer->requests > 0)
+	else if (sent && item_expired)
 		call_fail(call, ITEM_TIMEOUT, REASON_RESPONSE, true, "%s did not answer in time",
 			host);
+	else if (sent) /* libcurl's second try got no connection */
+		judge_kept(transfer);
 	else if (item_expired)
 		call_fail(call, ITEM_TIMEOUT, REASON_CONNECT, true,
-			"the time ran out while connecting to %s", host);
+			"the time ran out while connecting to %s:%u", host, call_url(call)->port);
+	else if (via)
+		call_fail(call, ITEM_CONNECT_FAILED, REASON_TIMEOUT, true,
+			"no connection to %s:%u through the proxy %s:%u in time", host,
+			call_url(call)->port, via->host, via->port);
 	else
 		call_fail(call, ITEM_CONNECT_FAILED, REASON_TIMEOUT, true,
 			"no connection to %s:%u in time", host, call_url(call)->port);
@@ -174,20 +200,23 @@ static void judge_timeout(struct transfer *transfer, bool item_expired)
 
 static void judge_certificate(struct transfer *transfer)
 {
+	const char *host = host_of(transfer);
+	unsigned port = call_url(transfer->call)->port;
 	long result = 0;
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &result);
 	if (result == X509_EXPIRED || result == X509_NOT_YET_VALID)
 		call_fail(transfer->call, ITEM_TLS_FAILED, REASON_EXPIRED, false,
-			"the certificate of %s is not valid at this time", host_of(transfer));
+			"the certificate of %s:%u is not valid at this time", host, port);
 	else if (result == X509_OK ||
 		 result == X509_UNSPECIFIED) /* libcurl's own check, of the name */
 		call_fail(transfer->call, ITEM_TLS_FAILED, REASON_WRONG_HOST, false,
-			"the certificate that %s showed is for another name", host_of(transfer));
+			"the certificate that %s:%u showed is for another name", host, port);
 	else
 		call_fail(transfer->call, ITEM_TLS_FAILED, REASON_UNTRUSTED, false,
-			"the certificate of %s is not signed by an authority that is trusted here",
-			host_of(transfer));
+			"the certificate of %s:%u is not signed by an authority that is trusted "
+			"here",
+			host, port);
 }
 
 static void protocol(struct transfer *transfer, enum item_reason reason, const char *what)
@@ -221,10 +250,13 @@ static void judge_reset(struct transfer *transfer)
 		protocol(transfer, REASON_RESET, "reset the connection");
 }
 
-/* Code 56 stands for a reset, a TLS end without close_notify, a bad chunk and too many headers. */
+/* Code 56 stands for a reset, a TLS end without close_notify or with an alert, a bad chunk and too
+ * many headers. */
 static void judge_receive(struct transfer *transfer)
 {
-	if (os_errno(transfer) == ECONNRESET || os_errno(transfer) == EPIPE)
+	if (transport_is_certificate_alert(transfer))
+		transport_judge_handshake(transfer);
+	else if (os_errno(transfer) == ECONNRESET || os_errno(transfer) == EPIPE)
 		judge_reset(transfer);
 	else if (strstr(transfer->error, "SSL") || strstr(transfer->error, "eof"))
 		protocol(transfer,
@@ -234,20 +266,72 @@ static void judge_receive(struct transfer *transfer)
 		protocol(transfer, REASON_MALFORMED, "did not answer with valid HTTP");
 }
 
+static const char *connect_problem(const struct transfer *transfer, char text[128])
+{
+	long number = os_errno(transfer);
+
+	return number ? strerror_r((int)number, text, 128) : "no connection";
+}
+
+/* Every local port for that address is in use, or there is no address here of its family. That may
+ * be for long: it is no `overloaded`, which memory and files are. The number is of what failed
+ * last; where both families were tried the other may have been refused. */
+static bool lacks_address(const struct transfer *transfer)
+{
+	return os_errno(transfer) == EADDRNOTAVAIL && !(transfer->tried_v4 && transfer->tried_v6);
+}
+
 static void judge_connect(struct transfer *transfer)
 {
 	char text[128];
-	long number = os_errno(transfer);
 
 	call_fail(transfer->call, ITEM_CONNECT_FAILED, REASON_NONE, true,
 		"cannot connect to %s:%u: %s", host_of(transfer), call_url(transfer->call)->port,
-		number ? strerror_r((int)number, text, sizeof text) : "no connection");
+		connect_problem(transfer, text));
+}
+
+/* The stream's end came with the connection's, or with what was left out of a body. */
+static void judge_partial(struct transfer *transfer)
+{
+	if (transfer->call->outcome.status == 0)
+		protocol(transfer, REASON_CLOSED, "closed the connection without an answer");
+	else
+		protocol(transfer, REASON_TRUNCATED, "ended its answer too early");
+}
+
+/* In the middle of an answer: HTTP/2 had more to say on a connection that was closed. */
+static void judge_send(struct transfer *transfer)
+{
+	if (transfer->call->outcome.status != 0 && os_errno(transfer) == 0)
+		judge_partial(transfer);
+	else
+		judge_reset(transfer);
+}
+
+static void judge_tls(struct transfer *transfer, CURLcode code)
+{
+	if (code == CURLE_PEER_FAILED_VERIFICATION)
+		judge_certificate(transfer);
+	else if (code == CURLE_SSL_CACERT_BADFILE)
+		call_fail(transfer->call, ITEM_TLS_FAILED, REASON_UNTRUSTED, false,
+			"the file of trusted certificates for %s:%u cannot be read",
+			host_of(transfer), call_url(transfer->call)->port);
+	else if (code == CURLE_SSL_CERTPROBLEM)
+		call_fail(transfer->call, ITEM_TLS_FAILED, REASON_HANDSHAKE, false,
+			"the client certificate for %s:%u or its key cannot be used",
+			host_of(transfer), call_url(transfer->call)->port);
+	else
+		transport_judge_handshake(transfer);
 }
 
 static void judge_failure(struct transfer *transfer, CURLcode code, bool item_expired)
 {
 	struct call *call = transfer->call;
+	char text[128];
 
+	transfer->fault_of_ours = code == CURLE_COULDNT_CONNECT && lacks_address(transfer);
+	if (transport_judge_tunnel(transfer, (int)code, connect_problem(transfer, text)))
+		return;
 	switch (code) {
 	case CURLE_COULDNT_CONNECT:
 		if (transfer->requests > 0)
@@ -263,39 +347,35 @@ static void judge_failure(struct transfer *transfer, CURLcode code, bool item_ex
 		judge_timeout(transfer, item_expired);
 		break;
 	case CURLE_PEER_FAILED_VERIFICATION:
-		judge_certificate(transfer);
-		break;
 	case CURLE_SSL_CACERT_BADFILE:
-		call_fail(call, ITEM_TLS_FAILED, REASON_UNTRUSTED, false,
-			"the file of trusted certificates for %s cannot be read",
-			host_of(transfer));
-		break;
+	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CIPHER:
 	case CURLE_SSL_ISSUER_ERROR:
-		call_fail(call, ITEM_TLS_FAILED, REASON_HANDSHAKE, true,
-			"the TLS handshake with %s failed", host_of(transfer));
+		judge_tls(transfer, code);
+		break;
+	case CURLE_HTTP2:
+	case CURLE_HTTP2_STREAM:
+		transport_judge_stream(transfer);
 		break;
 	case CURLE_FILESIZE_EXCEEDED:
 		transfer->fault = TRANSFER_FAULT_TOO_LARGE;
 		judge_fault(transfer);
 		break;
 	case CURLE_PARTIAL_FILE:
-		protocol(transfer, REASON_TRUNCATED, "ended its answer too early");
+		judge_partial(transfer);
 		break;
 	case CURLE_GOT_NOTHING:
 		protocol(transfer, REASON_CLOSED, "closed the connection without an answer");
 		break;
 	case CURLE_SEND_ERROR:
-		judge_reset(transfer);
+		judge_send(transfer);
 		break;
 	case CURLE_RECV_ERROR:
 		judge_receive(transfer);
 		break;
 	case CURLE_UNSUPPORTED_PROTOCOL: /* of the answer: HTTP/0.9 or no HTTP at all */
 	case CURLE_WEIRD_SERVER_REPLY:
-	case CURLE_OUT_OF_MEMORY: /* libcurl's word for a header line without end, and hardly ever
-				     the truth */
 		protocol(transfer, REASON_MALFORMED, "did not answer with valid HTTP");
 		break;
 	default:
@@ -305,85 +385,26 @@ static void judge_failure(struct transfer *transfer, CURLcode code, bool item_ex
 	}
 }
 
-static void count_bytes(const struct transfer *transfer)
+/* What is not HTTP has more names than one, whoever of upstream and proxy sent it. */
+static CURLcode settle_code(const struct transfer *transfer, CURLcode code)
 {
-	long request = 0;
-	curl_off_t body = 0;
-
-	curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request);
-	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &body);
-	metrics_add(METRIC_UPSTREAM_SENT_BYTES, (uint64_t)request + (uint64_t)body);
-	metrics_add(METRIC_UPSTREAM_RECEIVED_BYTES, transfer->received);
-}
-
-static uint64_t info_us(const struct transfer *transfer, CURLINFO info)
-{
-	curl_off_t us = 0;
-
-	curl_easy_getinfo(transfer->easy, info, &us);
-	return us > 0 ? (uint64_t)us : 0;
-}
-
-static const char *http_version_text(const struct transfer *transfer)
-{
-	long version = CURL_HTTP_VERSION_NONE;
-
-	curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version);
-	switch (version) {
-	case CURL_HTTP_VERSION_1_0:
-		return "1.0";
-	case CURL_HTTP_VERSION_1_1:
-		return "1.1";
-	case CURL_HTTP_VERSION_2_0:
-		return "2";
+	switch (code) {
+#if LIBCURL_VERSION_NUM >= 0x080600
+	case CURLE_TOO_LARGE: /* a header line, or section, without end */
+#endif
+	case CURLE_OUT_OF_MEMORY: /* libcurl 7's word for that, and hardly ever the truth */
+		return CURLE_WEIRD_SERVER_REPLY;
+	case CURLE_BAD_FUNCTION_ARGUMENT: /* a trailer, or a proxy's field, without a colon */
+		return transfer->requests > 0 || transfer->rule->via ? CURLE_WEIRD_SERVER_REPLY
+								     : code;
 	default:
-		return NULL;
+		return code;
 	}
 }
 
-static void note_timing(struct transfer *transfer)
+void transport_judge_late(struct transfer *transfer, bool item_expired)
 {
-	struct call_timing *timing = transfer->call->outcome.timing;
-	uint64_t lookup = info_us(transfer, CURLINFO_NAMELOOKUP_TIME_T),
-		 connect = info_us(transfer, CURLINFO_CONNECT_TIME_T),
-		 tls = info_us(transfer, CURLINFO_APPCONNECT_TIME_T),
-		 first = info_us(transfer, CURLINFO_STARTTRANSFER_TIME_T);
-	char *ip = NULL;
-	long port = 0;
-
-	if (!timing)
-		return;
-	curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &ip);
-	curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_PORT, &port);
-	timing->remote_address[0] = '\0';
-	if (ip && *ip)
-		snprintf(timing->remote_address, sizeof timing->remote_address,
-			strchr(ip, ':') ? "[%s]:%ld" : "%s:%ld", ip, port);
-	timing->dns_us = transfer->resolved_us ? transfer->resolved_us - transfer->began_us : 0;
-	timing->connect_us = connect > lookup ? connect - lookup : 0;
-	timing->tls_us = tls > connect ? tls - connect : 0;
-	timing->first_byte_us = first ? first + timing->dns_us : 0;
-	timing->http_version = first ? http_version_text(transfer) : NULL;
-}
-
-static unsigned status_of(const struct transfer *transfer)
-{
-	long status = 0;
-
-	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-	return (unsigned)status;
-}
-
-void transport_note_facts(struct transfer *transfer)
-{
-	struct outcome *outcome = &transfer->call->outcome;
-	unsigned status = status_of(transfer);
-
-	if (status >= 200)
-		outcome->status = status;
-	outcome->sent |= transfer->requests > 0;
-	count_bytes(transfer);
-	note_timing(transfer);
+	judge_timeout(transfer, item_expired);
 }
 
 void transport_judge(struct transfer *transfer, int curl_code, bool item_expired)
@@ -392,8 +413,10 @@ void transport_judge(struct transfer *transfer, int curl_code, bool item_expired
 	transfer->answered = curl_code == CURLE_OK;
 	if (transfer->fault != TRANSFER_FAULT_NONE)
 		judge_fault(transfer);
+	else if (transport_is_proxy_refusal(transfer))
+		transport_judge_proxy(transfer);
 	else if (curl_code == CURLE_OK)
-		judge_answer(transfer, status_of(transfer));
+		judge_answer(transfer, transport_status(transfer));
 	else
-		judge_failure(transfer, (CURLcode)curl_code, item_expired);
+		judge_failure(transfer, settle_code(transfer, (CURLcode)curl_code), item_expired);
 }

@@ -71,6 +71,7 @@ static uint64_t take_turns(struct worker *worker)
 		if (worker->helpers && turn.config != worker->config)
 			helper_drop_unused(worker->helpers, worker->now_us);
 		worker->config = turn.config;
+		transport_set_idle_files(worker->transport, turn.config->pool.idle_files);
 		worker->stopping = turn.stop;
 		worker->now_us = clock_us();
 		while ((node = list_pop(&turn.starts)))
@@ -131,12 +132,13 @@ static void *run(void *worker_arg)
 	struct worker *worker = worker_arg;
 	struct epoll_event events[EVENTS_MAX];
 
+	transport_begin_watch(worker->transport);
 	for (;;) {
 		uint64_t due = take_turns(worker);
 		int count;
 
 		if (worker->stopping && list_empty(&worker->finishing))
-			return NULL;
+			break;
 		count = epoll_wait(worker->epoll, events, EVENTS_MAX, wait_ms(worker, due));
 		worker->now_us = clock_us();
 		for (int i = 0; i < count; i++)
@@ -144,11 +146,13 @@ static void *run(void *worker_arg)
 		resolver_process(worker->resolver, -1, 0, worker->now_us);
 		if (worker->helpers)
 			helper_process(worker->helpers, -1, 0, worker->now_us);
-		worker_step_expire(worker);
 		transport_run(worker->transport, worker->now_us);
+		worker_step_expire(worker); /* after it: see wait_for_files in worker_call.c */
 		atomic_store_explicit(
 			&worker->lanes, transport_lanes(worker->transport), memory_order_relaxed);
 	}
+	transport_end_watch(worker->transport);
+	return NULL;
 }
 
 /* ---- life ---- */
@@ -169,13 +173,12 @@ static void watch_resolver(void *worker, int fd, uint32_t events)
 }
 
 /* Which of its walls the kernel does not have: once is enough. */
-static void on_remark(void *worker, struct span remarks)
+static void on_remark(void *arg, struct span remarks)
 {
-	static atomic_flag told = ATOMIC_FLAG_INIT;
+	struct worker *worker = arg;
 	char text[256];
 
-	(void)worker;
-	if (remarks.len == 0 || atomic_flag_test_and_set(&told))
+	if (remarks.len == 0 || atomic_exchange(worker->options.remarked, true))
 		return;
 	snprintf(text, sizeof text, "%.*s", (int)remarks.len, remarks.ptr);
 	log_warn("template_sandbox", LOG_S("message", text));
@@ -208,7 +211,9 @@ struct helper_set *worker_helpers(struct worker *worker)
 static enum err_code open_parts(struct worker *worker, struct err *err)
 {
 	struct transport_options options = {.buffer_bytes = worker->options.buffer_bytes,
+		.idle_files = worker->config->pool.idle_files,
 		.over = worker_call_over,
+		.waits = worker_call_waits,
 		.self = worker};
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = WAKE_EVENT};
 	enum err_code code;

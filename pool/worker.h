@@ -6,6 +6,8 @@
  * reach it only by worker_wake. */
 #ifndef POOL_WORKER_H
 #define POOL_WORKER_H
+#include <stdatomic.h>
+
 #include "common/config.h"
 #include "common/list.h"
 #include "pool/call.h"
@@ -14,18 +16,18 @@ struct forker;
 struct worker;
 
 struct worker_turn {
-	struct list_node back;   /* in: calls that hold a slot and are over, or want another attempt
-				    (call->again) */
+	/* In: calls that hold a slot and are over, or want another attempt (call->again). */
+	struct list_node back;
 	struct list_node starts; /* out: calls to start */
-	struct list_node
-		done; /* out: of `back`, those that are over: their `done` is to be called */
-	struct list_node
-		ended; /* out: calls that ended without (another) attempt; call_end, then `done` */
+	/* Out: of `back`, those that are over: their `done` is to be called. */
+	struct list_node done;
+	/* Out: calls that ended without (another) attempt; call_end, then `done`. */
+	struct list_node ended;
 	uint64_t due_us;  /* out: when to take a turn again if nothing happens */
 	unsigned cancels; /* out: changes when a group was cancelled */
 	bool stop;        /* out: nothing is left and nothing will come */
-	struct config
-		*config; /* in: the worker's; out: the current one (the reference moves along) */
+	/* In: the worker's; out: the current one (the reference moves along). */
+	struct config *config;
 };
 
 struct worker_options {
@@ -35,6 +37,8 @@ struct worker_options {
 	void *self;
 	struct config *config;
 	struct forker *forker; /* borrowed; NULL: its calls have no helper processes */
+	/* Borrowed, one of all workers: it was logged what helper processes say of themselves. */
+	atomic_bool *remarked;
 };
 
 void worker_library_init(void); /* once, before the first worker */

@@ -36,23 +36,6 @@ void worker_call_record(struct worker *worker, struct call *call)
 	attempt->wait_us = call->wait_us;
 }
 
-/* An attempt on a kept connection that died, before libcurl's second try. */
-static void record_repeated(const struct transfer *transfer)
-{
-	struct call *call = transfer->call;
-	struct call_timing *timing = call->outcome.timing;
-
-	if (!transfer->repeated_us)
-		return;
-	if (timing && timing->attempt_count < CALL_ATTEMPTS_MAX)
-		timing->attempts[timing->attempt_count++] =
-			(struct call_attempt){.code = ITEM_UPSTREAM_PROTOCOL,
-				.duration_us = transfer->repeated_us - call->attempt_us,
-				.wait_us = call->wait_us};
-	call->attempt_us = transfer->repeated_us;
-	call->wait_us = 0;
-}
-
 void worker_call_forget_hops(struct call *call)
 {
 	url_free(&call->hop);
@@ -71,10 +54,36 @@ void worker_call_note_url(struct call *call)
 	timing->url = mem_copy(text, strlen(text));
 }
 
+/* What an attempt's end says of its upstream; the scheduler draws the conclusions. */
+static enum verdict verdict_of(const struct outcome *outcome)
+{
+	switch (outcome->code) {
+	case ITEM_UPSTREAM_STATUS:
+		return outcome->status >= 502 && outcome->status <= 504 ? VERDICT_BAD
+									: VERDICT_GOOD;
+	case ITEM_OK:
+	case ITEM_RESPONSE_TOO_LARGE:
+		return VERDICT_GOOD;
+	case ITEM_DNS_FAILED:
+	case ITEM_CONNECT_FAILED:
+	case ITEM_TLS_FAILED:
+		return VERDICT_BAD;
+	default:
+		return VERDICT_NONE;
+	}
+}
+
+static void note_verdict(struct call *call, const struct transfer *transfer)
+{
+	call->verdict = transfer->fault_of_ours ? VERDICT_NONE : verdict_of(&call->outcome);
+	call->throttled = call->outcome.code == ITEM_UPSTREAM_STATUS && call->outcome.status == 429;
+	call->pause_us = call->throttled ? transfer->retry_after_us : 0;
+}
+
 static bool wants_retry(struct worker *worker, const struct transfer *transfer)
 {
 	struct call *call = transfer->call;
-	struct retry_facts facts = {.sent = transfer->requests > 0,
+	struct retry_facts facts = {.sent = transport_was_sent(transfer),
 		.retry_after_us = transfer->retry_after_us,
 		.now_us = worker->now_us};
 
@@ -107,10 +116,11 @@ void worker_call_conclude(struct worker *worker, struct transfer *transfer)
 	struct call *call = transfer->call;
 	struct outcome *outcome = &call->outcome;
 
-	record_repeated(transfer);
 	worker_call_record(worker, call);
 	worker_call_note_url(call);
+	note_verdict(call, transfer);
 	call->again = outcome->code != ITEM_OK && wants_retry(worker, transfer);
+	call->retry = call->again;
 	if (call->again)
 		worker_call_drop_answer(call);
 	else if (outcome->code != ITEM_OK && outcome->code != ITEM_UPSTREAM_STATUS)
@@ -180,6 +190,7 @@ static bool follow(struct worker *worker, struct transfer *transfer)
 		return false;
 	}
 	call->again = !url_same_origin(from, &next);
+	call->retry = false;
 	call->again_us = worker->now_us;
 	call->stripped |= call->again;
 	call->hops++;
@@ -194,6 +205,7 @@ static void go_on(struct worker *worker, struct transfer *transfer)
 	struct call *call = transfer->call;
 
 	worker_call_drop_answer(call);
+	note_verdict(call, transfer);
 	if (call->again) {
 		worker_step_leave(worker, transfer);
 		return;
@@ -229,9 +241,28 @@ static void fail_unsent(struct worker *worker, struct transfer *transfer)
 	worker_call_conclude(worker, transfer);
 }
 
-static uint64_t left_ms(uint64_t until_us, uint64_t now_us)
+/* libcurl keeps the clocks of what has a connection or makes one, but none of a call that waits for
+ * the connection that another makes (HTTP/2). Should it ever fail to, a call still ends. */
+uint64_t worker_call_clock(const struct transfer *transfer)
 {
-	return until_us <= now_us ? 1 : (until_us - now_us + 999) / 1000;
+	uint64_t deadline_us = transfer->call->deadline_us;
+	uint64_t connected_us = clock_add(transfer->began_us, transfer->connect_us);
+	uint64_t clock_us;
+
+	if (!transfer->http2 || (transfer->requests > 0 && !transfer->wait_until_us))
+		return clock_add(deadline_us, BACKSTOP_US);
+	clock_us =
+		clock_add(connected_us < deadline_us ? connected_us : deadline_us, CLOCK_SLACK_US);
+	return transfer->wait_until_us && transfer->wait_until_us < clock_us
+		       ? transfer->wait_until_us
+		       : clock_us;
+}
+
+void worker_call_waits(void *worker_arg, struct transfer *transfer)
+{
+	struct worker *worker = worker_arg;
+
+	heap_set(&worker->timers, &transfer->timer, worker_call_clock(transfer));
 }
 
 static void send_now(
@@ -239,15 +270,9 @@ static void send_now(
 {
 	struct call *call = transfer->call;
 	const struct url *url = call_url(call);
-	struct transport_target target = {.answer = answer,
-		.connect_ms = left_ms(transfer->began_us + transfer->connect_us, worker->now_us),
-		.total_ms = left_ms(call->deadline_us, worker->now_us),
-		.ca_file = config_upstream_of(worker->config, url->host, url->port)->ca_file};
 
-	if (transport_start(transfer, &target) == ERR_OK) {
-		/* libcurl keeps the item's clock; should it ever fail to, a call still ends. */
-		heap_set(&worker->timers, &transfer->timer,
-			clock_add(call->deadline_us, BACKSTOP_US));
+	if (transport_start(transfer, answer) == ERR_OK) {
+		heap_set(&worker->timers, &transfer->timer, worker_call_clock(transfer));
 		return;
 	}
 	call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
@@ -269,26 +294,57 @@ static bool denied(const struct transfer *transfer, const struct resolver_answer
 	return false;
 }
 
+static void fail_unresolved(struct transfer *transfer, const struct resolver_answer *answer)
+{
+	struct call *call = transfer->call;
+	const struct config_proxy *via = transfer->rule->via;
+	const char *host = call_url(call)->host;
+
+	if (answer->lack != RESOLVER_LACKS_NOTHING)
+		call_fail(call, ITEM_OVERLOADED, REASON_NONE, true,
+			"the server cannot look up %s now: %s", via ? via->host : host,
+			answer->text);
+	else if (via)
+		call_fail(call, ITEM_CONNECT_FAILED, REASON_NONE, true,
+			"the proxy %s for %s cannot be resolved: %s", via->host, host,
+			answer->text);
+	else
+		call_fail(call, ITEM_DNS_FAILED,
+			answer->status == RESOLVER_TIMEOUT ? REASON_TIMEOUT : REASON_NONE, true,
+			"%s cannot be resolved: %s", host, answer->text);
+}
+
+/* Idle connections go in the transport's next run, which comes before the timers are looked at. */
+static void wait_for_files(struct worker *worker, struct transfer *transfer)
+{
+	transfer->asks_again = true;
+	heap_set(&worker->timers, &transfer->timer, worker->now_us);
+}
+
 static void resolved(
 	struct worker *worker, struct transfer *transfer, const struct resolver_answer *answer)
 {
 	struct call *call = transfer->call;
+	const struct config_proxy *via = transfer->rule->via;
 	const char *host = call_url(call)->host;
 
 	transfer->resolving = false;
 	transfer->resolved_us = worker->now_us;
 	heap_remove(&worker->timers, &transfer->timer);
-	if (answer->alias_count + answer->count > 0 && denied(transfer, answer)) {
+	if (!via && answer->alias_count + answer->count > 0 && denied(transfer, answer)) {
 		call_fail(call, ITEM_BLOCKED_TARGET, REASON_ADDRESS_DENIED, false,
-			"%s resolves to an address that may not be called", host);
+			"%s resolves to an address that may not be called unless the operator "
+			"opens it (targets.allow: every address of a name must be open)",
+			host);
 		call->outcome.attempts -= call->hops == 0;
 	} else if (answer->status == RESOLVER_OK) {
 		send_now(worker, transfer, answer);
 		return;
+	} else if (answer->lack == RESOLVER_LACKS_FILES && transport_squeeze(transfer)) {
+		wait_for_files(worker, transfer);
+		return;
 	} else {
-		call_fail(call, ITEM_DNS_FAILED,
-			answer->status == RESOLVER_TIMEOUT ? REASON_TIMEOUT : REASON_NONE, true,
-			"%s cannot be resolved: %s", host, answer->text);
+		fail_unresolved(transfer, answer);
 	}
 	fail_unsent(worker, transfer);
 }
@@ -303,18 +359,25 @@ static void on_resolved(struct resolver_waiter *waiter, const struct resolver_an
 static void resolve(struct worker *worker, struct transfer *transfer)
 {
 	struct call *call = transfer->call;
+	const struct config_proxy *via = transfer->rule->via;
+	const char *host = via ? via->host : call_url(call)->host;
 	struct resolver_answer answer;
 	uint64_t until = clock_add(transfer->began_us, transfer->connect_us);
 
 	transfer->waiter.done = on_resolved;
 	transfer->resolving = true;
-	if (resolver_ask(worker->resolver, call_url(call)->host, worker->now_us, &transfer->waiter,
-		    &answer)) {
+	if (resolver_ask(worker->resolver, host, worker->now_us, &transfer->waiter, &answer)) {
 		resolved(worker, transfer, &answer);
 		return;
 	}
 	heap_set(&worker->timers, &transfer->timer,
 		until < call->deadline_us ? until : call->deadline_us);
+}
+
+void worker_call_ask_again(struct worker *worker, struct transfer *transfer)
+{
+	transfer->asks_again = false;
+	resolve(worker, transfer);
 }
 
 /* What an earlier attempt or hop left; its entry in `attempts` stays. */
@@ -382,9 +445,10 @@ void worker_call_begin(struct worker *worker, struct transfer *transfer)
 	note_begin(worker, call);
 	transfer->guard = sched_group_guard(call->group);
 	transfer->began_us = worker->now_us;
-	transfer->connect_us =
-		config_upstream_of(worker->config, url->host, url->port)->connect_timeout_ms * 1000;
-	if (url->literal)
+	transfer->config = config_ref(worker->config);
+	transfer->rule = config_upstream_of(transfer->config, url->host, url->port);
+	transfer->connect_us = transfer->rule->connect_timeout_ms * 1000;
+	if (transfer->rule->via ? transfer->rule->via->literal : url->literal)
 		send_now(worker, transfer, NULL);
 	else
 		resolve(worker, transfer);
@@ -401,6 +465,9 @@ void worker_call_start(struct worker *worker, struct call *call)
 	struct transfer *transfer = transport_get(worker->transport);
 
 	call->worker = worker;
+	call->verdict = VERDICT_NONE;
+	call->throttled = false;
+	call->pause_us = 0;
 	if (!transfer || heap_reserve(&worker->timers, worker->under_way_count + 1) != ERR_OK) {
 		if (transfer)
 			transport_put(worker->transport, transfer);

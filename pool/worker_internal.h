@@ -33,14 +33,18 @@ struct worker {
 struct helper_set *worker_helpers(struct worker *worker); /* NULL: none can be had */
 
 /* worker_call.c */
-void worker_call_start(
-	struct worker *worker, struct call *call); /* one that the pool says may start */
+/* One that the pool says may start. */
+void worker_call_start(struct worker *worker, struct call *call);
 /* Its request is complete: to the wire. */
 void worker_call_begin(struct worker *worker, struct transfer *transfer);
 /* The outcome says why no attempt is made. */
 void worker_call_refuse(struct worker *worker, struct transfer *transfer);
-void worker_call_over(
-	void *worker, struct transfer *transfer, int curl_code); /* transport's `over` */
+/* The transport's `over`. */
+void worker_call_over(void *worker, struct transfer *transfer, int curl_code);
+void worker_call_waits(void *worker, struct transfer *transfer); /* transport's `waits` */
+void worker_call_ask_again(
+	struct worker *worker, struct transfer *transfer);   /* transfer->asks_again */
+uint64_t worker_call_clock(const struct transfer *transfer); /* when it is over, come what may */
 /* An attempt is over: another one, or the call's outcome. */
 void worker_call_conclude(struct worker *worker, struct transfer *transfer);
 /* Parts of an end. */

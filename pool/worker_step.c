@@ -103,20 +103,37 @@ static void abort_transfer(struct worker *worker, struct transfer *transfer)
 	transport_abort(transfer);
 }
 
-/* A name's time is up (the item's own clock, or connect_timeout), or libcurl forgot the clock. */
+/* A name's or a connection's time is up (the item's own clock, or connect_timeout), or libcurl
+ * forgot the clock. */
 static void expire(struct worker *worker, struct transfer *transfer)
 {
 	struct call *call = transfer->call;
 	const char *host = call_url(call)->host;
-	bool resolving = transfer->resolving;
+	bool resolving = transfer->resolving, early = worker->now_us < call->deadline_us;
+	const struct config_proxy *via = resolving ? transfer->rule->via : NULL;
 
+	if (transfer->asks_again) {
+		worker_call_ask_again(worker, transfer);
+		return;
+	}
+	if (transport_end_wait(transfer, worker->now_us) ||
+		(!resolving && worker_call_clock(transfer) > worker->now_us)) {
+		heap_set(&worker->timers, &transfer->timer, worker_call_clock(transfer));
+		return;
+	}
 	abort_transfer(worker, transfer);
-	if (!resolving)
-		call_fail(call, ITEM_TIMEOUT, transfer->requests ? REASON_RESPONSE : REASON_CONNECT,
-			true, "%s did not answer in time", host);
-	else if (worker->now_us >= call->deadline_us)
+	if (!resolving && transfer->requests == 0)
+		transport_judge_late(transfer, worker->now_us >= call->deadline_us);
+	else if (!resolving)
+		call_fail(call, ITEM_TIMEOUT,
+			transport_was_sent(transfer) ? REASON_RESPONSE : REASON_CONNECT, true,
+			"%s did not answer in time", host);
+	else if (!early)
 		call_fail(call, ITEM_TIMEOUT, REASON_CONNECT, true,
 			"the time ran out while resolving %s", host);
+	else if (via)
+		call_fail(call, ITEM_CONNECT_FAILED, REASON_TIMEOUT, true,
+			"the proxy %s for %s was not resolved in time", via->host, host);
 	else
 		call_fail(call, ITEM_DNS_FAILED, REASON_TIMEOUT, true,
 			"%s was not resolved in time", host);
@@ -182,6 +199,7 @@ void worker_step_cancel_marked(struct worker *worker)
 void worker_step_ended(struct worker *worker, struct call *call)
 {
 	call->worker = worker;
+	call->again = false; /* it may have waited for another attempt, or hop */
 	if (call->started_us)
 		call->outcome.duration_us = worker->now_us - call->started_us;
 	else

@@ -3,8 +3,8 @@
 #
 # Stages can be named: test.sh dev asan. The stages with tests, which mostly wait, run one after the other; beside them,
 # behind them in priority, those that only compute. Results are counted from what ctest recorded; every build and every
-# analysis counts as one more, and what it said is shown where it fails. The last line is the sum. An unknown stage is
-# refused (2) before anything runs.
+# analysis counts as one more, and what it said is shown where it fails. The end is enough to understand what failed: why, what,
+# and the sum. An unknown stage is refused (2) before anything runs.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 jobs=${JOBS:-$(nproc)}
@@ -12,7 +12,9 @@ began=$SECONDS
 back=
 scratch=$(mktemp -d)
 results=$scratch/results
+told=$scratch/told # where what failed says why, for results.py
 : >"$results"
+: >"$told"
 
 end() {
 	[ -z "$back" ] || kill -TERM -- "-$back" 2>/dev/null
@@ -38,6 +40,7 @@ check() {
 		say "$name: FAILED"
 		cat "$log"
 		echo "failed $name" >>"$results"
+		echo "log $log $name" >>"$told"
 		return 1
 	fi
 }
@@ -53,9 +56,10 @@ suite() {
 	say "ctest $preset $*"
 	record=$PWD/build/$preset/junit.xml
 	rm -f "$record"
-	"${run[@]}" ctest --preset "$preset" --output-junit "$record" "$@"
-	/usr/bin/python3 scripts/count.py "$preset" "$record" >>"$results" ||
+	"${run[@]}" ctest --preset "$preset" --test-output-truncation middle --output-junit "$record" "$@"
+	/usr/bin/python3 scripts/results.py count "$preset" "$record" >>"$results" ||
 		echo "failed ctest $preset: no record of it" >>"$results"
+	echo "junit $preset $record" >>"$told"
 }
 
 # Tests wait more than they compute: there are more of them than processors.
@@ -107,17 +111,34 @@ stage_fuzz() {
 	check "build fuzz" build fuzz && suite fuzz -j "$jobs"
 }
 
+stage_image() {
+	if ! command -v apt-get >/dev/null && ! docker info >/dev/null 2>&1; then
+		say "container image: not tested, not counted: it needs Debian or a docker engine"
+		return
+	fi
+	JOBS=$jobs check "container image: built and run" /usr/bin/python3 tests/image/image.py
+}
+
+# In its own build folder, with its chroot in there, too.
+stage_deb() {
+	if ! command -v apt-get >/dev/null || ! { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
+		say "Debian package: not tested, not counted: it needs Debian and root"
+		return
+	fi
+	check "Debian package: installed, run, upgraded, purged" make test-deb JOBS="$jobs"
+}
+
 run=()
 stages=("$@")
-[ $# -gt 0 ] || stages=(dev asan tsan release fuzz clang)
+[ $# -gt 0 ] || stages=(dev asan tsan release fuzz clang image deb)
 tests=()
 beside=()
 for stage in "${stages[@]}"; do
 	case $stage in
 	dev | asan | tsan) tests+=("$stage") ;;
-	release | clang | fuzz) beside+=("$stage") ;;
+	release | clang | fuzz | image | deb) beside+=("$stage") ;;
 	*)
-		echo "test.sh: no stage $stage; there are: dev release clang asan tsan fuzz" >&2
+		echo "test.sh: no stage $stage; there are: dev release clang asan tsan fuzz image deb" >&2
 		exit 2
 		;;
 	esac
@@ -147,6 +168,7 @@ back=
 
 passed=$(grep -c '^passed ' "$results")
 failed=$(grep -c '^failed ' "$results")
+[ "$failed" -eq 0 ] || /usr/bin/python3 scripts/results.py failures "$told"
 printf '\n'
 sed -n 's/^failed /FAILED: /p' "$results"
 printf '%s in %d s\n' "${stages[*]}" $((SECONDS - began))

@@ -1,6 +1,6 @@
 /* auth.h - which caller a key belongs to.
  *
- * Immutable; a reload makes another one. */
+ * Immutable, so any thread may ask; a reload makes another one. */
 #ifndef SERVER_AUTH_H
 #define SERVER_AUTH_H
 #include "common/caller.h"

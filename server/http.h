@@ -3,9 +3,9 @@
  * Plain values; no libmicrohttpd.
  *
  * An *exchange* is one request and its answer. A route's `run` is called on an http thread when the
- * request is whole and has passed the gates, in this order: framing, 404, 405, 401/403, 429, 503,
- * 406, 415, 413. It calls one of the exchange_reply functions exactly once: before it
- * returns, or later from any thread. */
+ * request is whole and has passed the gates, in this order: framing, 404, 405, 401/403, 503, 406,
+ * 415, 413, 400. It calls one of the exchange_reply functions exactly once: before it returns, or
+ * later from any thread. */
 #ifndef SERVER_HTTP_H
 #define SERVER_HTTP_H
 #include <stdbool.h>
@@ -19,8 +19,8 @@
 struct exchange;
 
 struct http_request { /* borrowed; valid until the reply */
-	const char *method, *path,
-		*query; /* path and query as on the wire; query without "?", "" where none */
+	/* Path and query as on the wire; query without "?", "" where none. */
+	const char *method, *path, *query;
 	const char *request_id;
 	struct caller *caller;        /* NULL on open routes without a key */
 	const char *content_type_out; /* which of route.produces the Accept header chose */
@@ -31,8 +31,8 @@ struct http_request { /* borrowed; valid until the reply */
 struct http_source {
 	void *self;
 	uint64_t size;
-	size_t (*read)(void *self, uint64_t pos, char *out,
-		size_t max);         /* 0: cannot go on, the connection is cut */
+	/* 0: cannot go on, the connection is cut. */
+	size_t (*read)(void *self, uint64_t pos, char *out, size_t max);
 	void (*destroy)(void *self); /* exactly once, whatever happens; NULL is fine */
 };
 
@@ -63,8 +63,8 @@ struct route {                     /* constant */
 	const char *consumes; /* "application/json": a body is read (and "+json" accepted); NULL:
 				 none is taken */
 	const char *const *produces; /* NULL-terminated, first is the default; NULL: no 406 */
-	/* Asked before the body is read; may refuse by filling *problem (503, 429, 400 for a
-	 * header). NULL: never. */
+	/* Asked before the body is read; may refuse by filling *problem: with a 503 and the like
+	 * before 406, with a 400 after 413. NULL: never. */
 	bool (*admit)(void *service, struct exchange *ex, struct problem *problem);
 	void (*run)(void *service, struct exchange *ex);
 };
@@ -74,8 +74,8 @@ const struct http_request *exchange_request(const struct exchange *ex);
 const struct route *exchange_route(const struct exchange *ex);
 /* What it was refused with, once it was replied to; NONE where it was not. */
 enum problem_code exchange_problem(const struct exchange *ex);
-const char *exchange_header(
-	const struct exchange *ex, const char *name); /* NULL: not there; the first of many */
+/* NULL: not there; the first of many. */
+const char *exchange_header(const struct exchange *ex, const char *name);
 /* The body, with its memory and the bytes charged to the server's budget for it: the asker's from
  * now on. */
 char *exchange_take_body(struct exchange *ex, size_t *ret_len, size_t *ret_charged);
@@ -101,8 +101,8 @@ void exchange_reply_source(struct exchange *ex, unsigned status, const char *con
  * stream. */
 void exchange_reply_stream(struct exchange *ex, unsigned status, const char *content_type,
 	struct http_stream *stream, const struct http_stream_source *source);
-struct http_stream *http_stream_new(
-	struct exchange *ex); /* before the reply; a reference; NULL without memory */
+/* Before the reply; a reference; NULL without memory. */
+struct http_stream *http_stream_new(struct exchange *ex);
 /* Any thread, before the reply too, and after the client has left: there is something to read. The
  * server must not have been stopped. */
 void http_stream_wake(struct http_stream *stream);

@@ -3,10 +3,11 @@
  * Threads: the loops', each with its share of the connections, and the watcher's. Stopping waits on
  * an eventfd for two counts under the lock: requests that are not answered yet (bounded by the
  * grace), and threads that are inside exchange_reply* (always: they still touch the daemon). */
-#include "server/http_server_parts.h"
+#include "server/http_server_internal.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -14,23 +15,22 @@
 #include "common/clock.h"
 #include "server/listener.h"
 
-enum { SPARE_CONNECTIONS = 64 };
-
-static struct policy *make_policy(struct config *config, struct err *err)
+static enum err_code make_policy(struct config *config, struct policy **ret_policy, struct err *err)
 {
 	struct policy *policy = mem_try(sizeof *policy);
+	enum err_code code;
 
-	if (!policy) {
-		err_set(err, ERR_NOMEM, "no memory for the HTTP server's policy");
-		return NULL;
-	}
-	if (auth_new(config, &policy->auth, err) != ERR_OK) {
+	if (!policy)
+		return err_set(err, ERR_NOMEM, "no memory for the HTTP server's policy");
+	code = auth_new(config, &policy->auth, err);
+	if (code != ERR_OK) {
 		mem_free(policy);
-		return NULL;
+		return code;
 	}
 	atomic_init(&policy->refs, 1);
 	policy->config = config_ref(config);
-	return policy;
+	*ret_policy = policy;
+	return ERR_OK;
 }
 
 void http_server_unref_policy(struct policy *policy)
@@ -79,12 +79,12 @@ static struct policy *swap_policy(struct http_server *server, struct policy *pol
 
 enum err_code http_server_configure(struct http_server *server, struct config *config)
 {
-	struct policy *policy = make_policy(config, NULL);
+	struct policy *policy = NULL;
+	enum err_code code = make_policy(config, &policy, NULL);
 
-	if (!policy)
-		return ERR_NOMEM;
-	http_server_unref_policy(swap_policy(server, policy));
-	return ERR_OK;
+	if (code == ERR_OK)
+		http_server_unref_policy(swap_policy(server, policy));
+	return code;
 }
 
 unsigned http_server_max_connections(const struct http_server *server, const struct policy *policy)
@@ -161,8 +161,8 @@ enum err_code http_server_new(
 	const struct http_server_options *options, struct http_server **ret_server, struct err *err)
 {
 	struct http_server *server = mem_try(sizeof *server);
-	struct policy *policy;
-	enum err_code code = ERR_NOMEM;
+	struct policy *policy = NULL;
+	enum err_code code;
 
 	if (!server)
 		return err_set(err, ERR_NOMEM, "no memory for the HTTP server");
@@ -173,40 +173,37 @@ enum err_code http_server_new(
 	atomic_init(&server->state, HTTP_READY);
 	mutex_init(&server->lock);
 	server->idle_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	policy = make_policy(options->config, err);
-	swap_policy(server, policy);
-	if (server->idle_fd < 0)
-		err_set(err, ERR_IO, "cannot make an eventfd: %s", strerror(errno));
-	if (!policy || server->idle_fd < 0)
-		goto fail;
-	code = listener_bind(options->config->server.host, options->config->server.port,
-		&server->listen_fd, &server->port, err);
-	if (code != ERR_OK)
-		goto fail;
+	code = server->idle_fd >= 0
+		       ? make_policy(options->config, &policy, err)
+		       : err_set(err, ERR_IO, "cannot make an eventfd: %s", strerror(errno));
+	if (code == ERR_OK) {
+		swap_policy(server, policy);
+		code = listener_bind(options->config->server.host, options->config->server.port,
+			&server->listen_fd, &server->port, err);
+	}
+	if (code != ERR_OK) {
+		http_server_destroy(server);
+		return code;
+	}
 	*ret_server = server;
 	return ERR_OK;
-fail:
-	http_server_destroy(server);
-	return code;
 }
 
-/* Each thread may get all of them, and some more that are answered with 503 instead of being left
- * to hang. */
+/* One more a thread is being looked at. */
 size_t http_server_connection_limit(unsigned max_connections)
 {
-	return HTTP_THREADS * ((size_t)max_connections + SPARE_CONNECTIONS);
+	return (size_t)max_connections + HTTP_SPARE + HTTP_THREADS * (size_t)(HTTP_ROOM + 1);
 }
 
 enum err_code http_server_start(struct http_server *server, struct err *err)
 {
-	const size_t limit = http_server_connection_limit(server->connections_max);
+	const size_t limit = (size_t)server->connections_max + HTTP_SPARE;
 	enum err_code code = watcher_new(limit, &server->watcher, err);
 
 	if (code == ERR_OK)
 		code = listener_open(server->listen_fd, err);
 	for (size_t i = 0; i < HTTP_THREADS && code == ERR_OK; i++)
-		code = http_loop_start(
-			&server->loops[i], server, (unsigned)(limit / HTTP_THREADS), err);
+		code = http_loop_start(&server->loops[i], server, (unsigned)limit, err);
 	return code;
 }
 
@@ -297,4 +294,21 @@ void http_server_destroy(struct http_server *server)
 	http_server_unref_policy(swap_policy(server, NULL));
 	mutex_free(&server->lock);
 	mem_free(server);
+}
+
+const char *http_server_library_version(void)
+{
+	return MHD_get_version();
+}
+
+/* libmicrohttpd 1.0.5 is the first that refuses every field that must not come twice. */
+bool http_server_library_is_strict(void)
+{
+	unsigned major = 0, minor = 0, patch = 0;
+
+	if (sscanf(MHD_get_version(), "%u.%u.%u", &major, &minor, &patch) < 2)
+		return false;
+	if (major != 1)
+		return major > 1;
+	return minor > 0 || patch >= 5;
 }

@@ -22,11 +22,18 @@ struct http_server_options {
 	const struct route *const *routes; /* NULL-terminated */
 	void *service;                     /* handed to the routes */
 	struct mem_budget *budget;         /* bodies are charged to it */
+	/* For a 503 that does not say itself when to try again: seconds, 1 or more. Any thread. May
+	 * be NULL: 1. */
+	unsigned (*retry_after_s)(void *service, enum problem_code code);
 	/* Called once for each answer that was handed to the network, when the last of it is
 	 * written or the client is gone, on an http thread: for logs and metrics. May be NULL. */
 	void (*answered)(
 		void *service, const struct exchange *ex, unsigned status, uint64_t duration_us);
 };
+
+const char *http_server_library_version(void); /* of libmicrohttpd; static; any thread */
+/* Does the library itself refuse requests that two parsers read differently? Any thread. */
+bool http_server_library_is_strict(void);
 
 /* Binds but takes no connection yet; http_server_port tells the port (config port 0: a free one),
  * so that the guard can know it. */

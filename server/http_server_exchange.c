@@ -8,7 +8,7 @@
  *   NEW -> DISCARD -> QUEUED, body unread      at once; libmicrohttpd closes after such an answer
  *
  * All of it on the http thread of the connection. */
-#include "server/http_server_parts.h"
+#include "server/http_server_internal.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +17,7 @@
 #include "common/metrics.h"
 
 enum { BODY_FIRST = 4096, BODY_EXACT_MAX = 64 * 1024, BODY_WASTE_MAX = 4096 };
+enum { SURPLUS_HEADER_MS = 2000 /* who is to be refused has not long to say what it wants */ };
 
 static void set_deadline(struct http_server *server, struct client *client, uint64_t span_ms)
 {
@@ -33,18 +34,23 @@ static struct client *add_client(struct http_loop *loop, int fd)
 {
 	struct http_server *server = loop->server;
 	struct policy *policy = http_server_policy(server);
-	uint64_t header_us = policy->config->server.header_timeout_ms * 1000;
-	unsigned max = http_server_max_connections(server, policy);
+	uint64_t header_ms = policy->config->server.header_timeout_ms;
 	struct client *client = mem_try(sizeof *client);
 
 	http_server_unref_policy(policy);
 	if (!client)
 		return NULL;
 	client->loop = loop;
-	client->surplus = http_server_connections(server) > max;
-	client->watch = watcher_add(server->watcher, fd, clock_add(clock_us(), header_us));
-	if (client->watch)
+	client->fd = fd;
+	client->surplus = http_door_is_surplus(loop, fd);
+	if (client->surplus && header_ms > SURPLUS_HEADER_MS)
+		header_ms = SURPLUS_HEADER_MS;
+	client->header_due_us = clock_add(clock_us(), header_ms * 1000);
+	client->watch = watcher_add(server->watcher, fd, client->header_due_us);
+	if (client->watch) {
+		http_idle_begin(client);
 		return client;
+	}
 	mem_free(client);
 	return NULL;
 }
@@ -60,17 +66,17 @@ void http_server_client_notice(void *cls, struct MHD_Connection *connection, voi
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
 		fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
 			     ->connect_fd;
-		atomic_fetch_add(&server->connections, 1);
 		metrics_add(METRIC_CONNECTIONS, 1);
 		*socket_context = add_client(loop, fd);
 		if (!*socket_context) /* nobody would watch it */
 			shutdown(fd, SHUT_RDWR);
 		return;
 	}
-	atomic_fetch_sub(&server->connections, 1);
 	*socket_context = NULL;
-	if (client)
+	if (client) {
+		http_idle_end(client);
 		watcher_remove(server->watcher, client->watch);
+	}
 	mem_free(client);
 }
 
@@ -104,6 +110,8 @@ void *http_server_exchange_begin(void *cls, const char *uri, struct MHD_Connecti
 	struct client *client = client_of(connection);
 	struct exchange *ex = client ? make_exchange(uri) : NULL;
 
+	if (client)
+		http_idle_end(client);
 	if (!ex)
 		return NULL;
 	ex->server = server;
@@ -295,9 +303,11 @@ void http_server_exchange_end(void *cls, struct MHD_Connection *connection, void
 		return;
 	if (ex->armed)
 		watcher_disarm(server->watcher, client->watch);
-	if (reason == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+	if (reason == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
 		watcher_end(server->watcher, client->watch,
 			clock_add(clock_us(), ex->policy->config->server.idle_timeout_ms * 1000));
+		http_idle_begin(client);
+	}
 	if (ex->stage == STAGE_QUEUED && server->opt.answered)
 		server->opt.answered(
 			server->opt.service, ex, ex->reply.status, clock_us() - ex->started_us);

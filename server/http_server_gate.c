@@ -1,10 +1,12 @@
-/* http_server_gate.c - the checks of a request, in this order: framing, 404, 405, 401/403, 429,
- * 503, 406, 415, 413, 400. What is refused here never reached a route. */
-#include "server/http_server_parts.h"
+/* http_server_gate.c - the checks of a request, in this order: framing, 404, 405, 401/403, 503,
+ * 406, 415, 413, 400. What is refused here never reached a route. */
+#include "server/http_server_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "common/metrics.h"
 #include "server/accept.h"
 #include "server/cors.h"
 #include "server/router.h"
@@ -58,15 +60,47 @@ static void set_allow(struct exchange *ex)
 	buf_free(&allow);
 }
 
+/* Where the path would be one without its last slash, that; else where to look. */
+static void blame_path(struct exchange *ex, struct problem *problem)
+{
+	const char *path = ex->request.path;
+	size_t len = strlen(path);
+	char shorter[200];
+	enum router_result result = ROUTER_NO_PATH;
+
+	if (len > 1 && len < sizeof shorter && path[len - 1] == '/') {
+		snprintf(shorter, sizeof shorter, "%.*s", (int)len - 1, path);
+		router_find(ex->server->opt.routes, ex->request.method, shorter, &result);
+	}
+	if (result == ROUTER_NO_PATH)
+		problem_set(problem, PROBLEM_NOT_FOUND,
+			"there is nothing at %.200s; batches are sent to POST /v1/batch or "
+			"/v1/batch/NAME, /openapi.yaml has all paths",
+			path);
+	else
+		problem_set(problem, PROBLEM_NOT_FOUND,
+			"there is nothing at %.200s; did you mean %s, without the slash?", path,
+			shorter);
+}
+
+static void blame_method(struct exchange *ex, struct problem *problem)
+{
+	struct buf allow;
+
+	buf_init(&allow, ALLOW_MAX);
+	router_allow(ex->server->opt.routes, ex->request.path, &allow);
+	problem_set(problem, PROBLEM_METHOD_NOT_ALLOWED, "%.40s is not a method of %.200s: %s",
+		ex->request.method, ex->request.path, allow.failed ? "see Allow" : allow.ptr);
+	buf_free(&allow);
+}
+
 static bool route_passes(struct exchange *ex, enum router_result result, struct problem *problem)
 {
 	if (result == ROUTER_NO_PATH)
-		problem_set(
-			problem, PROBLEM_NOT_FOUND, "there is nothing at %.200s", ex->request.path);
+		blame_path(ex, problem);
 	if (result != ROUTER_NO_METHOD)
 		return result != ROUTER_NO_PATH;
-	problem_set(problem, PROBLEM_METHOD_NOT_ALLOWED,
-		"%.40s is not a method of %.200s: see Allow", ex->request.method, ex->request.path);
+	blame_method(ex, problem);
 	set_allow(ex);
 	return false;
 }
@@ -108,6 +142,12 @@ static bool access_passes(struct exchange *ex, struct problem *problem)
 	return true;
 }
 
+void http_server_gate_crowd(unsigned max_connections, struct problem *problem)
+{
+	problem_set(problem, PROBLEM_QUEUE_FULL,
+		"more than server.max_connections (%u) connections are open", max_connections);
+}
+
 /* Did this connection come when there were too many, and are there still? */
 static bool is_surplus(struct exchange *ex)
 {
@@ -138,9 +178,8 @@ static bool load_passes(struct exchange *ex, struct problem *problem)
 		return false;
 	}
 	if (is_surplus(ex)) {
-		problem_set(problem, PROBLEM_QUEUE_FULL,
-			"more than server.max_connections (%u) connections are open",
-			ex->policy->config->server.max_connections);
+		http_server_gate_crowd(ex->policy->config->server.max_connections, problem);
+		metrics_add(METRIC_CONNECTIONS_TURNED_AWAY, 1);
 		ex->reply.close = true;
 		return false;
 	}
@@ -207,8 +246,9 @@ static bool type_passes(struct exchange *ex, struct problem *problem)
 			why = "a Content-Encoding is not taken: send the body as it is";
 		break;
 	case ACCEPT_TYPE_NDJSON:
-		why = "application/x-ndjson is taken by POST /v1/jobs, and by `batchgate run` on "
-		      "the command line";
+		why = "application/x-ndjson is not taken here: send one document as "
+		      "application/json, or give the lines to `batchgate run` on the command line; "
+		      "POST /v1/jobs, which will take them, comes with a later version";
 		break;
 	case ACCEPT_TYPE_CHARSET:
 		why = "the only charset taken is utf-8";

@@ -4,7 +4,7 @@
  * A reply is stored in the exchange, then `progress` is set: who finds the connection suspended
  * resumes it, and from that moment on the exchange is the http thread's again. Where the connection
  * is not suspended yet, the http thread finds REPLIED when it comes to suspending. */
-#include "server/http_server_parts.h"
+#include "server/http_server_internal.h"
 
 #include <string.h>
 
@@ -110,6 +110,17 @@ void exchange_reply_stream(struct exchange *ex, unsigned status, const char *con
 	settle(ex, status, content_type);
 }
 
+unsigned http_server_retry_after_s(struct http_server *server, const struct problem *problem)
+{
+	const struct http_server_options *opt = &server->opt;
+
+	if (problem->retry_after_s)
+		return problem->retry_after_s;
+	if (problem_status(problem->code) != 503 || !opt->retry_after_s)
+		return 1;
+	return opt->retry_after_s(opt->service, problem->code);
+}
+
 void exchange_reply_problem(struct exchange *ex, struct problem *problem)
 {
 	unsigned status = problem_status(problem->code);
@@ -120,7 +131,7 @@ void exchange_reply_problem(struct exchange *ex, struct problem *problem)
 	buf_init(&seconds, 32);
 	problem_render(problem, ex->request_id, &body);
 	if (status == 429 || status == 503 || problem->retry_after_s) {
-		buf_add_u64(&seconds, problem->retry_after_s ? problem->retry_after_s : 1);
+		buf_add_u64(&seconds, http_server_retry_after_s(ex->server, problem));
 		exchange_set_header(ex, "Retry-After", seconds.failed ? "1" : seconds.ptr);
 	}
 	buf_free(&seconds);

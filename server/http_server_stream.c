@@ -8,7 +8,7 @@
  *
  * Who turns PAUSED into WOKEN resumes the connection; nobody else does, so that it is resumed once,
  * and lives until then. The rest of a stream is the http thread's alone. */
-#include "server/http_server_parts.h"
+#include "server/http_server_internal.h"
 
 #include <string.h>
 

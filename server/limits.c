@@ -40,18 +40,20 @@ static enum err_code refuse(const struct config *config, size_t files, struct er
 		"%zu open files may be needed (%zu for server.max_connections %u, those that are "
 		"turned away included, %u for pool.max_in_flight %u, %zu of our own), but the hard "
 		"limit is %zu; raise it (ulimit -Hn, LimitNOFILE=, docker run --ulimit nofile=), "
-		"or "
-		"lower server.max_connections%s or pool.max_in_flight",
+		"or lower server.max_connections%s or pool.max_in_flight",
 		files_needed(config, connections), http_server_connection_limit(connections),
 		connections, config->pool.max_in_flight, config->pool.max_in_flight,
 		openfiles_own(config), files, most);
 }
 
-enum err_code limits_open_files(const struct config *config, struct err *err)
+enum err_code limits_open_files(struct config *config, struct err *err)
 {
-	size_t most;
-	enum err_code code =
-		openfiles_raise(files_needed(config, config->server.max_connections), &most, err);
+	size_t needed = files_needed(config, config->server.max_connections), most;
+	enum err_code code = openfiles_raise(needed, &most, err);
 
-	return code == ERR_LIMIT ? refuse(config, most, err) : code;
+	if (code == ERR_LIMIT)
+		return refuse(config, most, err);
+	if (code == ERR_OK)
+		config->pool.idle_files = openfiles_idle(config, most - needed);
+	return code;
 }

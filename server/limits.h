@@ -4,7 +4,7 @@
 #include "common/config.h"
 #include "common/err.h"
 
-/* Raises the soft limit of open files to the hard one. ERR_LIMIT where the configuration cannot fit
- * even so; `err` has the figures. Main thread. */
-enum err_code limits_open_files(const struct config *config, struct err *err) MUST_CHECK;
+/* Raises the soft limit of open files to the hard one, and sets pool.idle_files by what is left.
+ * ERR_LIMIT where the configuration cannot fit even so; `err` has the figures. Main thread. */
+enum err_code limits_open_files(struct config *config, struct err *err) MUST_CHECK;
 #endif

@@ -79,8 +79,7 @@ enum err_code listener_bind(
 	if (fd < 0)
 		code = err_set(err, ERR_IO,
 			"cannot listen on %s port %u: %s; --server-port=PORT chooses another, 0 a "
-			"free "
-			"one",
+			"free one",
 			host, (unsigned)port, strerror(errno));
 	freeaddrinfo(list);
 	if (fd < 0)

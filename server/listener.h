@@ -7,8 +7,8 @@
 #include "common/err.h"
 
 /* Binds to the first address of `host` (IPv4, IPv6 with or without brackets, or a name) that can be
- * had; port 0: a free one. Nobody can connect before listener_open. The descriptor is the asker's.
- */
+ * had; port 0: a free one. Nobody can connect before listener_open. The descriptor is the
+ * asker's. */
 enum err_code listener_bind(const char *host, uint16_t port, int *ret_fd, uint16_t *ret_port,
 	struct err *err) MUST_CHECK;
 enum err_code listener_open(int fd, struct err *err) MUST_CHECK;

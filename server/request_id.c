@@ -6,14 +6,13 @@
 #include <sys/random.h>
 
 #include "common/clock.h"
+#include "common/name.h"
 
 bool request_id_valid(const char *id)
 {
-	static const char allowed[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-	size_t len = strlen(id);
+	size_t len = name_span(id);
 
-	return len >= 1 && len <= REQUEST_ID_MAX && strspn(id, allowed) == len;
+	return len >= 1 && len <= REQUEST_ID_MAX && !id[len];
 }
 
 void request_id_choose(const char *given, char ret_id[REQUEST_ID_MAX + 1])

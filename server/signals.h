@@ -12,8 +12,8 @@
 struct signals;
 
 enum signals_event {
-	SIGNALS_STOP /* SIGTERM, SIGINT */,
-	SIGNALS_RELOAD /* SIGHUP */,
+	SIGNALS_STOP,   /* SIGTERM, SIGINT */
+	SIGNALS_RELOAD, /* SIGHUP */
 	SIGNALS_TIMER,
 	SIGNALS_IDLE
 };
@@ -21,8 +21,8 @@ enum signals_event {
 /* Before the first thread is started: they inherit the mask. Ignores SIGPIPE. */
 enum err_code signals_new(struct signals **ret_signals, struct err *err) MUST_CHECK;
 void signals_destroy(struct signals *signals); /* NULL is fine */
-int signals_idle_fd(
-	const struct signals *signals); /* an eventfd: whoever adds to it causes SIGNALS_IDLE */
+/* An eventfd: whoever adds to it causes SIGNALS_IDLE. */
+int signals_idle_fd(const struct signals *signals);
 void signals_set_timer(struct signals *signals, uint64_t after_ms); /* once; 0: switched off */
 /* Waits. Of what stands side by side, signals are told first, then the timer; of the signals the
  * one with the lowest number (SIGHUP, SIGINT, SIGTERM), each once however often it was sent. */
@@ -30,6 +30,6 @@ enum signals_event signals_wait(struct signals *signals);
 /* From now on a stop ends the process where it stands, with 128 + its number: the main thread is
  * about to wait for something else. */
 void signals_end_at_once(struct signals *signals);
-int signals_last(
-	const struct signals *signals); /* the number behind the last SIGNALS_STOP; 0: none came */
+/* The number behind the last SIGNALS_STOP; 0: none came. */
+int signals_last(const struct signals *signals);
 #endif

@@ -23,14 +23,14 @@ struct watch;
 /* Room for `capacity` connections at a time; starts the thread. */
 enum err_code watcher_new(
 	size_t capacity, struct watcher **ret_watcher, struct err *err) MUST_CHECK;
-void watcher_destroy(struct watcher
-		*watcher); /* NULL is fine; joins the thread; every watch must have been removed */
+/* NULL is fine; joins the thread; every watch must have been removed. */
+void watcher_destroy(struct watcher *watcher);
 
 /* All of these: any thread. NULL where there is no room. `fd` is borrowed until watcher_remove. */
 struct watch *watcher_add(struct watcher *watcher, int fd, uint64_t deadline_us);
 void watcher_remove(struct watcher *watcher, struct watch *watch);
-void watcher_set_deadline(
-	struct watcher *watcher, struct watch *watch, uint64_t deadline_us); /* CLOCK_NEVER: none */
+/* CLOCK_NEVER: none. */
+void watcher_set_deadline(struct watcher *watcher, struct watch *watch, uint64_t deadline_us);
 /* A request is about to be worked on: no deadline, and a departure may be armed until
  * watcher_disarm. */
 void watcher_begin(struct watcher *watcher, struct watch *watch);
@@ -40,6 +40,6 @@ void watcher_end(struct watcher *watcher, struct watch *watch, uint64_t deadline
  * thread. Takes a reference of its own. Does nothing after watcher_disarm. On the thread that owns
  * the connection. */
 void watcher_arm(struct watcher *watcher, struct watch *watch, struct departure *departure);
-void watcher_disarm(struct watcher *watcher,
-	struct watch *watch); /* a call of `gone` that has begun may still run */
+/* A call of `gone` that has begun may still run. */
+void watcher_disarm(struct watcher *watcher, struct watch *watch);
 #endif

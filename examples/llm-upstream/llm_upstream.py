@@ -406,7 +406,7 @@ def main():
         script = Script(latency=args.latency, rate=args.rate, burst=args.burst, fail=args.fail)
     except (ValueError, KeyError) as error:
         parser.error(str(error))
-    threading.stack_size(256 * 1024)
+    threading.stack_size(4 * 1024 * 1024)  # of address space; JSON that is nested deeply needs it
     server = Server((args.host, args.port), args.key, script)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))

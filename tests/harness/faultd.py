@@ -3,7 +3,8 @@
 
 Started as a process of its own; prints one JSON line with its ports and then serves until its stdin closes. Every request is
 counted and kept: `/_stats`, `/_requests?path=/x` and `/_reset` read and clear the record, `/_open?key=x` lets go what waits at a
-gate, `/_sent?key=x` says when that was answered (they do not count themselves).
+gate, `/_sent?key=x` says when that was answered, `/_mood?key=x&status=503&ms=0` what /mood answers from now on (they do not count
+themselves).
 Sockets and bytes only: no HTTP library stands between a fault and the wire.
 """
 import argparse
@@ -50,6 +51,7 @@ class Record:
         self.counters = collections.Counter()
         self.gates = collections.defaultdict(threading.Event)
         self.sent = {}
+        self.moods = {}
 
     def gate(self, key):
         with self.lock:
@@ -66,14 +68,16 @@ class Record:
                 self.active[key] += 1
                 self.peak[key] = max(self.peak[key], self.active[key])
             self.methods[request.method + " " + request.path] += 1
-            self.requests.append({
+            request.entry = {
                 "path": request.path, "target": request.target, "method": request.method,
                 "headers": request.headers, "body_base64": base64.b64encode(request.body[:65536]).decode(),
                 "body_bytes": len(request.body), "connection": conn.number, "local": conn.local,
-                "at": time.monotonic()})
+                "at": time.monotonic(), "until": None}
+            self.requests.append(request.entry)
 
     def leave(self, request):
         with self.lock:
+            request.entry["until"] = time.monotonic()
             for key in (request.path, "*"):
                 self.active[key] = max(0, self.active[key] - 1)
 
@@ -279,6 +283,8 @@ def control(conn, request):
         value = {}
     elif request.path == "/_sent":
         value = {"at": conn.record.sent.get(request.query["key"])}
+    elif request.path == "/_mood":
+        value = conn.record.moods[request.query["key"]] = {"status": request.number("status", 200), "ms": request.number("ms", 0)}
     elif request.path == "/_requests":
         value = conn.record.asked(request.query.get("path", ""))
     else:
@@ -305,7 +311,10 @@ def sleep(conn, request):
 
 
 def gate(conn, request):
-    """Holds the call until `/_open` names its `key`; the answer says when it was sent, on the machine's own clock."""
+    """Holds the call until `/_open` names its `key`; the answer says when it was sent, on the machine's own clock. With `fail`, 503
+    so many times first for each `n`."""
+    if conn.record.count("gate %s %s" % (request.query.get("key", ""), request.query.get("n"))) <= request.number("fail", 0):
+        return conn.answer(503, b"not yet", "text/plain")
     opened = conn.record.gate(request.query.get("key", ""))
     while not opened.wait(0.05):
         if select.select([conn.sock], [], [], 0)[0]:
@@ -318,6 +327,13 @@ def gate(conn, request):
 def status(conn, request):
     number = int(request.path.rsplit("/", 1)[1])
     return conn.answer(number, request.query.get("body", "status %d" % number).encode("latin-1"), "text/plain")
+
+
+def mood(conn, request):
+    """What `/_mood` said last of this `key`, as it was when the request came; 200 at once before."""
+    now = conn.record.moods.get(request.query.get("key", ""), {"status": 200, "ms": 0})
+    time.sleep(now["ms"] / 1000)
+    return conn.answer(now["status"], b'{"status":%d}' % now["status"])
 
 
 def deflate_raw(data):
@@ -404,8 +420,9 @@ def redirect_to(location):
 
 
 def flaky(conn, request):
-    """`fail` times the fault named by `how` (a status, rst, close, stall), then 200. Counted by `key`."""
+    """`fail` times the fault named by `how` (a status, rst, close, stall), then 200, each after `ms`. Counted by `key`."""
     seen = conn.record.count("flaky " + request.query.get("key", ""))
+    time.sleep(request.number("ms", 0) / 1000)
     if seen > request.number("fail", 1):
         return conn.answer(body=json.dumps({"seen": seen}).encode())
     how = request.query.get("how", "503")
@@ -420,10 +437,12 @@ def flaky(conn, request):
 
 
 def retry_after(conn, request):
+    """`fail` times `status` with a wait: `ra`, in a field of that `name`, if any; then 200; each after `ms`. Counted by `key`."""
+    time.sleep(request.number("ms", 0) / 1000)
     if conn.record.count("503ra " + request.query.get("key", "")) > request.number("fail", 1):
         return conn.answer(body=b'{"ok":true}')
     name = request.query.get("name", "Retry-After")
-    return conn.answer(503, b"later", "text/plain", [(name, request.query.get("ra", "1"))])
+    return conn.answer(request.number("status", 503), b"later", "text/plain", [(name, request.query.get("ra", "1"))] if name else [])
 
 
 # --- connections that die --------------------------------------------------------------------------------------------
@@ -465,7 +484,9 @@ def stall(conn, request):
 
 
 def drip(conn, request):
+    """`/_sent?key=/drip` says when the header section was sent."""
     conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    conn.record.sent[request.path] = time.monotonic()
     conn.stream(b"x", pause=0.3)
 
 
@@ -575,7 +596,7 @@ def longtype(conn, request):
 
 
 ROUTES = {
-    "/ok": ok, "/echo": echo, "/sleep": sleep, "/gate": gate, "/raw": raw, "/told": told, "/spell": spell, "/redirect": redirect, "/hops": hops, "/flaky": flaky,
+    "/ok": ok, "/echo": echo, "/sleep": sleep, "/gate": gate, "/mood": mood, "/raw": raw, "/told": told, "/spell": spell, "/redirect": redirect, "/hops": hops, "/flaky": flaky,
     "/503ra": retry_after, "/rst": rst, "/close": close, "/stale": stale, "/stalerst": stalerst, "/rstbody": rstbody, "/count-stale": stale,
     "/idleclose": idleclose, "/stall": stall, "/drip": drip, "/driphdr": driphdr, "/endless": endless,
     "/endlesschunk": endlesschunk, "/hugecl": hugecl, "/ovcl": ovcl, "/longhdr": longhdr, "/manyhdr": manyhdr,
@@ -604,6 +625,7 @@ ROUTES = {
     "/badversion": wire(b"HTTP/7.3 200 OK\r\nContent-Length: 2\r\n\r\nok"),
     "/nulhdr": wire(OK_HEAD + b"X-A: a\x00b\r\nContent-Length: 2\r\n\r\nok"),
     "/nocolon": wire(OK_HEAD + b"this line has none\r\nContent-Length: 2\r\n\r\nok"),
+    "/badtrailer": wire(OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nthis line has none\r\n\r\n"),
     "/garbage": wire(bytes(range(256)) * 8),
     "/negcl": wire(OK_HEAD + b"Content-Length: -5\r\n\r\nok"),
     "/twocl": wire(OK_HEAD + b"Content-Length: 2\r\nContent-Length: 5\r\n\r\nokabc", True),

@@ -96,7 +96,7 @@ PROGRAMS = {  # an item {"do": name} -> what its template does
     "long_loop": "(reduce range(1e12) as $i (0; . + 1) | {})",
     "repeat": "([limit(1e9; repeat(1))] | {})",
     "swell": "([range(1e9)] | {})",
-    "swell_text": '("x" * 1e9 | {})',
+    "swell_text": '("x" * (.item | length * 1e9) | {})',  # jq 1.7 multiplies constants when it compiles
     "double": '({body: (reduce range(40) as $i ("xxxxxxxx"; . + .))})',
     "recursion": "(def f: 1 + f; {body: f})",
     "deep_recursion": "(def f(n): if n == 0 then 0 else 1 + f(n - 1) end; {body: f(100000000)})",

@@ -96,7 +96,7 @@ class Answers(named.Case):
         self.assertEqual([r["result"]["code"] for r in stopped], ["upstream_status"] + ["cancelled"] * 50)
 
     def test_thousands_of_fallbacks_at_once_are_all_made(self):
-        count = 5000
+        count = 1500 if world.sanitized() else 5000  # their time is the same, and a helper takes a multiple of it there
         results = self.results("back", [told(ms=900)] + [told(f=n) for n in range(count)],
                                options={"concurrency": 1, "batch_timeout_ms": 800})
         self.assertEqual(sum(r["fallback_used"] for r in results), count + 1)

@@ -87,7 +87,7 @@ class Requests(named.Case):
         self.failed(self.beside({"do": "abort"}))
 
     def test_a_regular_expression_without_end_ends_alone(self):
-        self.beside({"do": "regex"})
+        self.failed(self.beside({"do": "regex"}))
 
     def test_output_that_is_too_deep_or_too_large_is_a_failure(self):
         for what in ("deep", "very_deep", "large"):
@@ -165,9 +165,11 @@ class Requests(named.Case):
 
     def test_a_query_is_merged_by_name_and_nested_values_are_failures(self):
         good = self.results("act", [{"do": {"query": q}} for q in ({"a": [1, "b", True]}, {"fixed": 3}, {"é &=": "é &=#"}, {}, {"n": 1e3})])
-        self.assertEqual([r["result"]["target"] for r in good],
+        targets = [r["result"]["target"] for r in good]
+        self.assertIn(targets.pop(), ["/echo?fixed=1&fixed=2&n=1000", "/echo?fixed=1&fixed=2&n=1000.0"])  # jq 1.7 keeps it as it came
+        self.assertEqual(targets,
                          ["/echo?fixed=1&fixed=2&a=1&a=b&a=true", "/echo?fixed=3", "/echo?fixed=1&fixed=2&%C3%A9%20%26%3D=%C3%A9%20%26%3D%23",
-                          "/echo?fixed=1&fixed=2", "/echo?fixed=1&fixed=2&n=1000"])
+                          "/echo?fixed=1&fixed=2"])
         bad = [{"a": {"b": 1}}, {"a": [[1]]}, {"a": [{}]}, {"a": None}, {"a": [None]}, "a=b", ["a"], 1, {"a": "x" * 9000}]
         for result in self.results("act", [{"do": {"query": q}} for q in bad]):
             self.failed(result)

@@ -73,6 +73,8 @@ class Routing(world.Case):
             for method in ("GET", "POST"):
                 with self.subTest(path=path, method=method):
                     self.assert_problem(self.server.request(method, path, b"{}" if method == "POST" else None, JSON), 404, "not_found")
+        for path, says in (("/batch", "POST /v1/batch"), ("/v1/batch/", "did you mean /v1/batch, without the slash?")):
+            self.assertIn(says, self.server.get(path).json()["detail"])
 
     def test_405_says_what_is_allowed(self):
         for method in ("GET", "PUT", "DELETE", "PATCH", "HEAD"):
@@ -81,6 +83,7 @@ class Routing(world.Case):
             self.assertEqual({m.strip() for m in answer.header("allow").split(",")}, {"POST", "OPTIONS"})
             if method != "HEAD":
                 self.assert_problem(answer, 405, "method_not_allowed")
+                self.assertIn("of /v1/batch: POST, OPTIONS", answer.json()["detail"])
         answer = self.server.request("POST", "/healthz", b"")
         self.assert_problem(answer, 405, "method_not_allowed")
         self.assertEqual({m.strip() for m in answer.header("allow").split(",")}, {"GET", "HEAD", "OPTIONS"})
@@ -163,7 +166,9 @@ class Media(world.Case):
             with self.subTest(headers=headers):
                 problem = self.assert_problem(self.post(headers), 415, "unsupported_media_type")
                 if headers.get("Content-Type") == "application/x-ndjson":
-                    self.assertIn("/v1/jobs", problem["detail"])
+                    for works in ("application/json", "batchgate run"):
+                        self.assertIn(works, problem["detail"])
+                    self.assertIn("/v1/jobs, which will take them, comes with a later version", problem["detail"])
                 elif "Content-Encoding" not in headers and "charset" not in headers.get("Content-Type", ""):
                     self.assertIn("--json", problem["detail"])
 

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
 import examples  # noqa: E402
@@ -50,6 +49,12 @@ class Rewriting(examples.Case):
         results = json.loads(text)["results"]
         self.assertEqual([r["index"] for r in results], list(range(len(items))))
         return results
+
+    @staticmethod
+    def in_flight(script):
+        """Calls that the stand-in of a running script has at this moment."""
+        address = re.search(r"calling (\S+) ", script.out()).group(1)
+        return json.loads(examples.ask(address, "GET", "/stats")[1])["in_flight"]
 
     def test_a_hundred_queries_come_back_in_their_order_and_faster_with_workers(self):
         self.assertEqual(len(QUERIES), 100)
@@ -159,7 +164,7 @@ class Rewriting(examples.Case):
             script = self.start("--workers", "1", STAND_IN_OPTIONS="--latency 0.5")
             world.wait_for("the table to begin", lambda s=script: "100 queries" in s.out())
             self.assertGreater(len(examples.of_session(script.child.pid)), 2)
-            time.sleep(0.3)  # into the first calls
+            world.wait_for("the first call", lambda s=script: self.in_flight(s))
             script.interrupt(number)
             script.end(code)
 

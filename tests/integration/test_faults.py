@@ -151,7 +151,7 @@ class Faults(world.Case):
         self.assertTrue(result["error"]["sent"])
 
     def test_17_what_is_not_http(self):
-        for path in ("/badstatus", "/badversion", "/nulhdr", "/nocolon", "/garbage", "/negcl", "/badchunk"):
+        for path in ("/badstatus", "/badversion", "/nulhdr", "/nocolon", "/badtrailer", "/garbage", "/negcl", "/badchunk"):
             with self.subTest(path=path):
                 self.assert_error(self.fault_of(path), "upstream_protocol", "malformed", sent=True)
 
@@ -250,6 +250,7 @@ class Tls(world.Case):
                 result = self.one(url=self.fault.url("/ok", name))
                 self.assert_error(result, "tls_failed", reason, sent=False, retryable=False)
                 self.assertIsNone(result["status"])
+                self.assertIn("127.0.0.1:%d" % self.fault.ports[name], result["error"]["message"])
         self.assertEqual(self.fault.hits(), 0)
 
     def test_our_authority_is_unknown_without_ca_file(self):
@@ -260,6 +261,8 @@ class Tls(world.Case):
     def test_tls_to_a_plain_port_is_never_downgraded(self):
         result = self.one(url="https://127.0.0.1:%d/ok" % self.fault.ports["http"])
         self.assert_error(result, "tls_failed", "handshake", sent=False, retryable=True)
+        self.assertEqual(result["error"]["message"], "what answers at 127.0.0.1:%d does not speak TLS; if it is a port of plain HTTP, "
+                         "the url begins with http://" % self.fault.ports["http"])
         self.assertEqual(self.fault.hits(), 0)
 
     def test_tls_to_a_port_that_says_nothing_ends_with_connect_timeout(self):
@@ -271,9 +274,12 @@ class Tls(world.Case):
     def test_the_items_own_clock_during_the_handshake(self):
         result = self.one(url="https://127.0.0.1:%d/ok" % self.fault.ports["mute"], timeout_ms=300)
         self.assert_error(result, "timeout", "connect", sent=False, retryable=True)
+        self.assertEqual(result["error"]["message"], "the time ran out while connecting to 127.0.0.1:%d" % self.fault.ports["mute"])
 
     def test_plain_http_to_a_tls_port(self):
-        result = self.one(url="http://127.0.0.1:%d/ok" % self.fault.ports["good"])
+        # libcurl 8 would take a connection with TLS that another call has left
+        server = self.start(self.class_config())
+        result = self.one(server=server, url="http://127.0.0.1:%d/ok" % self.fault.ports["good"])
         self.assert_error(result, "upstream_protocol", sent=True)
 
     def test_a_close_without_close_notify(self):
@@ -296,8 +302,8 @@ class Leaving(world.Case):
     """An upstream that reads a request on a kept connection and then is gone, listener and all."""
 
     def leave(self, methods):
-        listener = socket.create_server(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+        port = world.free_port()  # which nobody else takes when it is gone
+        listener = socket.create_server(("127.0.0.1", port))
 
         def serve():
             peer, _ = listener.accept()
@@ -337,12 +343,10 @@ class Descriptors(world.Case):
         items = [{"url": self.fault.url("/ok")}] * 3
         with server.connect() as sock:  # kept, so that the front needs no descriptor of its own
             self.assertEqual(self.post_on(sock, []), [])
-            soft, hard = resource.prlimit(server.serving_pid, resource.RLIMIT_NOFILE)
-            highest = max(int(fd) for fd in os.listdir("/proc/%d/fd" % server.serving_pid))
-            resource.prlimit(server.serving_pid, resource.RLIMIT_NOFILE, (highest + 1, hard))
+            limits = server.leave_free(0)
             for result in self.post_on(sock, items):
                 self.assert_error(result, "overloaded", sent=False, retryable=True)
-            resource.prlimit(server.serving_pid, resource.RLIMIT_NOFILE, (soft, hard))
+            resource.prlimit(server.serving_pid, resource.RLIMIT_NOFILE, limits)
             self.assertTrue(all(r["success"] for r in self.post_on(sock, items)))
 
 

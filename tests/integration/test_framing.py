@@ -25,7 +25,9 @@ class Rows(world.Case):
             self.assertIn(status, (200, 400, 404, 405, 431))
             return
         want, _, close = row.expected.partition("+")
-        self.assertEqual(status, int(want), found[0])
+        # libmicrohttpd 1.0 refuses by itself some of what an older one leaves to us: without a request id, and closing too
+        earlier = status == 400 and close and not found[0].header("x-request-id")
+        self.assertTrue(status == int(want) or earlier, found[0])
         if close:
             self.assertTrue(closed, "the connection stayed open")
 

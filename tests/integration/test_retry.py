@@ -17,7 +17,7 @@ class OneAnswer:
     """Answers its first connection with 503, and is gone for good before anybody can come again."""
 
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", world.free_port()))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
 

@@ -89,7 +89,7 @@ class RunEndpoint(world.Case):
         code, out, _ = check("--endpoint", "echo", "--item", "1", "--answer", __file__)
         self.assertEqual(code, 1)
         self.assertIn("response: fails: ", out)
-        for args, says in ((("--endpoint", "nope", "--item", "1"), "no endpoint of this name"), (("--endpoint",), "needs a value"),
+        for args, says in ((("--endpoint", "nope", "--item", "1"), "no endpoint \"nope\""), (("--endpoint",), "needs a value"),
                            (("--endpoint", "echo"), "--item: is missing"), (("--endpoint", "echo", "--item", "x"), "no JSON"),
                            (("--endpoint", "echo", "--item", "1", "--answer", "/nope.json"), "/nope.json"), (("--item", "1"), "--endpoint NAME"),
                            (("--endpoint", "echo", "--item", "1", "--params", '{"tone": 1}'), "/tone")):
@@ -102,7 +102,7 @@ class RunEndpoint(world.Case):
         path = world.write_config(self.folder, {"endpoints": {"a": {"url": self.fault.url(), "headers": {"X-A": "${EMPTY}", "X-B": "$SHELL_LIKE"}}}}, "w.yaml")
         code, _, err = world.run_tool("check", "--config", path, env={"EMPTY": ""})
         self.assertEqual(code, 0)
-        self.assertIn("endpoints.a.headers.X-A: the environment's EMPTY is empty", err)
+        self.assertRegex(err, r"w\.yaml:\d+: endpoints\.a\.headers\.X-A: the environment's EMPTY is empty", err)
         self.assertIn("${SHELL_LIKE} is the variable's value", err)
 
     def test_who_goes_on_after_a_kill_sends_the_same_keys(self):

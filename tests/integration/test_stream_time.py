@@ -6,6 +6,7 @@ What is measured is compared with the same measured in the same run, and measure
 """
 import json
 import os
+import socket
 import statistics
 import sys
 import time
@@ -22,7 +23,7 @@ class Latency(streams.Case):
 
     def direct(self, key):
         """How long the same answer takes to get here without the server between."""
-        with world.socket.create_connection(("127.0.0.1", self.fault.ports["http"])) as sock:
+        with socket.create_connection(("127.0.0.1", self.fault.ports["http"])) as sock:
             sock.sendall(b"GET /gate?key=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % key.encode())
             world.wait_for("the call", lambda: self.fault.stats()["active"].get("/gate"))
             self.fault.open(key)

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import test, {after, before} from 'node:test';
 import {
     assertDocumented, assertGet, assertMethods, assertProblem as libProblem, assertValid, check, closedPort, documentText, endAll,
-    eventsOf, isNamed, linesOf, makeKey, openapi, operations, postBatch, raw, request, schema, seen, startServer, startUpstream,
+    eventsOf, isDocs, isNamed, linesOf, makeKey, openapi, operations, postBatch, raw, request, schema, seen, startServer, startUpstream,
 } from './lib.mjs';
 
-const ours = [...operations()].filter((one) => !isNamed(one));
+const ours = [...operations()].filter((one) => !isNamed(one) && !isDocs(one));
 const itemCodes = new Set(), problemCodes = new Set();
 let upstream, server;
+let refusesCodings; // libmicrohttpd 1.0 answers an unknown transfer coding by itself: 400 without a request id
 
 before(async () => {
     upstream = await startUpstream();
@@ -17,6 +18,8 @@ before(async () => {
         pool: {queue_limit: 100},
         targets: {deny: ['denied.example']},
     });
+    const start = server.lines.map((line) => JSON.parse(line)).find((line) => 'libmicrohttpd' in line);
+    refusesCodings = !start.libmicrohttpd.startsWith('0.');
 });
 after(async () => {
     try {
@@ -163,6 +166,28 @@ test('what is not started: stop_on_error, a rate limit past the clock', async ()
     assert.deepEqual([first.success, second.error?.code], [true, 'rate_limited']);
 });
 
+test('upstreams: none, one that works, one that was given up, as JSON and as a table', async () => {
+    const dead = `http://127.0.0.1:${await closedPort()}`;
+    const own = await startServer({upstreams: [
+        {match: new URL(dead).host, breaker: {failures: 2, open: '1h', max_open: '1h'}},
+        {match: '127.0.0.1', rate_limit: '6000/min', retry_budget: '20%', concurrency: 7}]});
+    const ask = async (accept) => {
+        const answer = await request(own, 'GET', '/v1/upstreams', {headers: accept ? {Accept: accept} : {}});
+        return {...answer, value: assertDocumented('GET', '/v1/upstreams', answer)};
+    };
+    assert.deepEqual((await ask()).value, {data: [], total: 0});
+    await results({items: [{url: upstream.url('/json')}]}, own);
+    const failed = await results({items: Array(9).fill({url: dead}), options: {concurrency: 1}}, own);
+    assert.deepEqual(failed.map(({error}) => error.code), ['connect_failed', 'connect_failed', ...Array(7).fill('circuit_open')]);
+    assert.deepEqual([failed[8].error.retryable, failed[8].error.sent, failed[8].attempts], [true, false, 0]);
+    const {data, total} = (await ask()).value;
+    assert.deepEqual([total, ...data.map(({origin, state}) => `${origin} ${state}`)], [2, `${dead} open`, `${upstream.origin} closed`]);
+    assert.deepEqual(data[1].limits, {concurrency: 7, rate_limit: '100/s', retry_budget: '20%', breaker: false});
+    assert.match((await ask('text/plain')).value, /^STATE .*\nopen .*\nclosed .*\n$/);
+    assertProblem(await ask('text/html'), 406, 'not_acceptable');
+    await own.stop();
+});
+
 // What the schema refuses the server refuses, and the other way round. `good` is merged into an item that would run.
 const goodItems = [{method: 'PATCH'}, {query: {a: [1, 'b', false], c: 1.5}}, {query: {}}, {headers: {'X-A': ['1', '2']}},
     {headers: {'X-A': null}}, {body: null}, {body_text: ''}, {body_base64: ''}, {id: 'x'}, {id: -3}, {timeout_ms: 1e6},
@@ -221,7 +246,7 @@ test('each way the request itself can be refused', async () => {
     assertProblem(await postBatch(server, {items: []}, {'Content-Encoding': 'gzip'}), 415, 'unsupported_media_type');
     assertProblem(await postBatch(server, ' '.repeat(70_000)), 413, 'body_too_large');
     assertProblem(await postBatch(server, {items: Array(201).fill({})}), 413, 'too_many_items');
-    assertProblem(await postBatch(server, {items: Array(101).fill({url: upstream.url('/json')})}), 503, 'queue_full');
+    assertProblem(await postBatch(server, {items: Array(101).fill({url: upstream.url('/json')})}), 413, 'too_many_items');
     assertProblem(await request(server, 'GET', '/no/such/path'), 404, 'not_found');
 });
 
@@ -235,6 +260,10 @@ test('bytes that are not HTTP as it should be', async () => {
     ];
     for (const [status, code, bytes] of cases) {
         const answer = await raw(server, bytes);
+        if (status === 501 && refusesCodings) {
+            assert.deepEqual([answer.status, answer.headers['x-request-id']], [400, undefined]);
+            continue;
+        }
         assertProblem(answer, status, code);
         assertDocumented('POST', '/v1/batch', answer);
     }
@@ -245,22 +274,25 @@ test('keys: 401 without one, 403 with one that may not', async () => {
     const guarded = await startServer({auth: {keys: [
         {name: 'plain', sha256: [plain.sha256]}, {name: 'admin', sha256: [admin.sha256], admin: true, ad_hoc: false}]}});
     const bearer = ({key}) => ({Authorization: `Bearer ${key}`});
-    const metrics = async (headers) => {
-        const answer = await request(guarded, 'GET', '/metrics', {headers});
-        return {...answer, value: assertDocumented('GET', '/metrics', answer)};
+    const get = async (route, headers) => {
+        const answer = await request(guarded, 'GET', route, {headers});
+        return {...answer, value: assertDocumented('GET', route, answer)};
     };
     assertProblem(await postBatch(guarded, {items: []}), 401, 'unauthorized');
     assertProblem(await postBatch(guarded, {items: []}, bearer({key: 'wrong'})), 401, 'unauthorized');
     assertProblem(await postBatch(guarded, {items: []}, bearer(admin)), 403, 'forbidden');
-    assertProblem(await metrics({}), 401, 'unauthorized');
-    assertProblem(await metrics(bearer(plain)), 403, 'forbidden');
+    for (const route of ['/metrics', '/v1/upstreams']) {
+        assertProblem(await get(route, {}), 401, 'unauthorized');
+        assertProblem(await get(route, bearer(plain)), 403, 'forbidden');
+        assert.equal((await get(route, bearer(admin))).status, 200);
+    }
     assert.equal((await postBatch(guarded, {items: []}, bearer(plain))).status, 200);
     // Counted when the last of the answer has been written, which its client may see a moment earlier.
     const counted = /^batchgate_batches_total\{endpoint="",status="(200|401|403)"\} (\d+)$/mg;
     const want = ['200 1', '401 2', '403 1'];
     let found, end = Date.now() + 30_000;
     do {
-        found = [...(await metrics(bearer(admin))).value.matchAll(counted)].map(([, status, count]) => `${status} ${count}`).sort();
+        found = [...(await get('/metrics', bearer(admin))).value.matchAll(counted)].map(([, status, count]) => `${status} ${count}`).sort();
     } while (found.join() !== want.join() && Date.now() < end);
     assert.deepEqual(found, want);
     await guarded.stop();
@@ -284,6 +316,17 @@ test('a budget that is used up answers 503', async () => {
     assert.equal((await running).value.results[0].error.code, 'cancelled');
 });
 
+test('a queue that is full answers 503', async () => {
+    const full = await startServer({pool: {queue_limit: 2, max_in_flight: 1}, server: {drain_timeout: '100ms'}});
+    const batch = {items: Array(2).fill({url: upstream.url('/never')})};
+    const arrived = upstream.hangs();
+    const running = postBatch(full, batch);
+    await arrived;
+    assertProblem(await postBatch(full, batch), 503, 'queue_full');
+    await full.stop();
+    assert.equal((await running).value.results[0].error.code, 'cancelled');
+});
+
 test('draining: health and refusals first, then the complete answer of what was cut off', async () => {
     const leaving = await startServer({server: {drain_timeout: '2s'}});
     const arrived = upstream.hangs();
@@ -297,7 +340,7 @@ test('draining: health and refusals first, then the complete answer of what was 
     assertProblem(ready, 503, 'draining');
     assert.equal((await request(leaving, 'GET', '/healthz')).status, 200);
     assertProblem(await postBatch(leaving, {items: []}), 503, 'draining');
-    for (const route of ['/metrics', '/version', '/openapi.yaml']) {
+    for (const route of ['/metrics', '/v1/upstreams', '/version', '/openapi.yaml']) {
         const answer = await request(leaving, 'GET', route);
         assertProblem(answer, 503, 'draining');
         assertDocumented('GET', route, answer);
@@ -313,11 +356,12 @@ test('every documented answer really came, but for those that only a bug or a br
     const expected = ours.flatMap(({operation}) => Object.keys(operation.responses)
         .filter((status) => !['500', 'default'].includes(status)).map((status) => `${operation.operationId} ${status}`));
     assert.deepEqual(expected.filter((name) => !seen.has(name)), []);
-    assert.ok(seen.has('postBatch default'), 'a 501 came');
+    assert.equal(seen.has('postBatch default'), !refusesCodings, 'a 501 came');
     // What no request to a sound server on loopback can bring about, what test_endpoints.mjs sees, and what belongs to jobs.
     const rest = {
-        items: ['dns_failed', 'circuit_open', 'transform_failed', 'overloaded', 'internal'],
-        problems: ['internal', 'rate_limited', 'idempotency_in_progress', 'idempotency_mismatch', 'job_finished'],
+        items: ['dns_failed', 'transform_failed', 'overloaded', 'internal'],
+        problems: ['internal', 'rate_limited', 'idempotency_in_progress', 'idempotency_mismatch', 'job_finished',
+            ...(refusesCodings ? ['not_implemented'] : [])],
     };
     const {ItemErrorCode, Problem} = openapi.components.schemas;
     const missing = (codes, came) => codes.filter((code) => !came.has(code)).sort();

@@ -259,7 +259,7 @@ test('each way the request itself can be refused', async () => {
     assertProblem(await postNamed(server, 'echo', ' '.repeat(70_000)), 413, 'body_too_large');
     assertProblem(await postNamed(server, 'echo', {items: Array(151).fill(1)}), 413, 'too_many_items');
     assertProblem(await postNamed(server, 'raw', {items: Array(201).fill(1)}), 413, 'too_many_items');
-    assertProblem(await postNamed(server, 'raw', {items: Array(101).fill('/json')}), 503, 'queue_full');
+    assertProblem(await postNamed(server, 'raw', {items: Array(101).fill('/json')}), 413, 'too_many_items');
     assertProblem(await postBatch(server, {items: []}), 404, 'not_found');
     const missing = await request(server, 'GET', '/v1/endpoints/nobody');
     assertDocumented('GET', '/v1/endpoints/{name}', missing);

@@ -72,6 +72,15 @@ class Rules(unittest.TestCase):
         self.write("common/err.c", '#include "pool/lane.h"\n')
         self.finds("includes", "common/ must not include pool/")
 
+    def test_the_daemon_may_include_what_it_builds_but_no_subcommand(self):
+        self.write("server/daemon.c", '#include "batch/scan.h"\n#include "handlers/routes.h"\n')
+        self.assertEqual(self.found("includes"), [])
+        self.write("server/daemon.h", '#include "pool/pool.h"\n')
+        self.finds("includes", "server/daemon.h:1: server/ must not include pool/")
+        self.write("server/daemon.h", "")
+        self.write("server/daemon.c", '#include "cli/run.h"\n')
+        self.finds("includes", "server/daemon.c:1: server/ must not include cli/")
+
     def test_an_include_without_its_folder_is_found(self):
         self.write("pool/lane.c", SOURCE.replace("pool/lane.h", "lane.h"))
         self.finds("includes", "not named from the root")

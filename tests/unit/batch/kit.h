@@ -10,6 +10,7 @@
 
 struct kit {
 	bool streamed, outline; /* what is parsed next */
+	size_t room;
 	struct config *config;
 	struct guard *guard;
 	struct mem_budget budget;
@@ -33,6 +34,7 @@ static inline void kit_init(struct kit *kit)
 	atomic_init(&config->refs, 1);
 	config->limits.max_body = 8u << 20;
 	config->limits.max_items = 10000;
+	config->pool.queue_limit = 100000;
 	config->limits.max_response = 10u << 20;
 	config->limits.max_batch_response = 256u << 20;
 	config->limits.max_concurrency = 256;
@@ -78,7 +80,8 @@ static inline enum err_code kit_parse_bytes(
 		.tracestate = traceparent ? "k=v" : NULL,
 		.caller = kit->caller,
 		.streamed = kit->streamed,
-		.outline = kit->outline};
+		.outline = kit->outline,
+		.room = kit->room};
 
 	kit_drop_batch(kit);
 	if (!input.body)

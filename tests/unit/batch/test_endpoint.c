@@ -8,7 +8,7 @@
 #include "batch/endpoint_use.h"
 #include "batch/scan.h"
 #include "common/mem.h"
-#include "tests/unit/batch/check_main.h"
+#include "tests/harness/check_main.h"
 
 static struct config *config_of(const char *yaml)
 {
@@ -169,22 +169,14 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("endpoint");
-	TCase *all = tcase_create("all");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_add_test(all, a_set_outlives_the_configuration_that_it_was_made_from);
-	tcase_add_loop_test(all, a_content_type_that_is_not_json_makes_strings_text, 0,
-		sizeof types / sizeof *types);
-	tcase_add_loop_test(all, what_cannot_be_an_endpoint_is_a_line_with_its_place, 0,
-		sizeof bad / sizeof *bad);
-	tcase_add_test(all, every_fault_of_every_endpoint_is_told);
-	tcase_add_test(all, each_use_of_an_idempotent_endpoint_has_a_key_of_its_own);
-	tcase_set_timeout(all, 120);
-	suite_add_tcase(suite, all);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_test(tests, a_set_outlives_the_configuration_that_it_was_made_from);
+	tcase_add_loop_test(
+		tests, a_content_type_that_is_not_json_makes_strings_text, 0, CHECK_COUNT(types));
+	tcase_add_loop_test(
+		tests, what_cannot_be_an_endpoint_is_a_line_with_its_place, 0, CHECK_COUNT(bad));
+	tcase_add_test(tests, every_fault_of_every_endpoint_is_told);
+	tcase_add_test(tests, each_use_of_an_idempotent_endpoint_has_a_key_of_its_own);
+	return check_run("endpoint", tests);
 }

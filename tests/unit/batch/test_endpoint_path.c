@@ -7,7 +7,7 @@
 #include "batch/scan.h"
 #include "common/mem.h"
 #include "pool/url.h"
-#include "tests/unit/batch/check_main.h"
+#include "tests/harness/check_main.h"
 
 static enum err_code join(const char *url, struct span path, struct buf *out, struct fault *fault)
 {
@@ -209,20 +209,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("endpoint_path");
-	TCase *all = tcase_create("all");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_add_loop_test(all, a_path_goes_below_the_operators_url_or_is_refused, 0,
-		sizeof table / sizeof *table);
-	tcase_add_test(all, a_path_that_is_too_long_is_a_limit_and_one_that_just_fits_is_not);
-	tcase_add_test(all, no_two_bytes_lead_out_of_the_operators_path);
-	tcase_add_test(all, what_is_below_has_the_origin_and_the_whole_path);
-	tcase_set_timeout(all, 120);
-	suite_add_tcase(suite, all);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_loop_test(
+		tests, a_path_goes_below_the_operators_url_or_is_refused, 0, CHECK_COUNT(table));
+	tcase_add_test(tests, a_path_that_is_too_long_is_a_limit_and_one_that_just_fits_is_not);
+	tcase_add_test(tests, no_two_bytes_lead_out_of_the_operators_path);
+	tcase_add_test(tests, what_is_below_has_the_origin_and_the_whole_path);
+	return check_run("endpoint_path", tests);
 }

@@ -1,7 +1,7 @@
 /* test_feed.c - an open batch: room, order, refusals, lost items, full memory. */
 #include "batch/feed.h"
 #include "batch/glance.h"
-#include "tests/unit/batch/check_main.h"
+#include "tests/harness/check_main.h"
 #include "tests/unit/batch/kit.h"
 
 #define GOOD "{\"id\":%u,\"url\":\"http://e.com/%u\"}"
@@ -25,7 +25,12 @@ static bool on_starting(void *self, size_t index)
 	return index != 3;
 }
 
-static void open_with(const char *text)
+static void hint(const char *host, uint16_t port, char *ret_hint, size_t size)
+{
+	snprintf(ret_hint, size, "; ask for %s %u", host, port);
+}
+
+static void prepare(const char *text)
 {
 	const struct envelope_trace trace = {NULL, NULL};
 	static struct envelope envelope;
@@ -42,10 +47,15 @@ static void open_with(const char *text)
 		.deadline_us = CLOCK_NEVER,
 		.cancelled = "it was stopped",
 		.lost = "nobody knows",
-		.hint_flags = true,
+		.blocked_hint = hint,
 		.self = &kit,
 		.ready = on_ready,
 		.starting = on_starting};
+}
+
+static void open_with(const char *text)
+{
+	prepare(text);
 	ck_assert_int_eq(feed_new(&options, &feed), ERR_OK);
 }
 
@@ -194,8 +204,51 @@ START_TEST(what_cannot_be_a_call_fails_alone_and_names_its_line)
 	ck_assert(says(take(2), "\"line 3 is no JSON\""));
 	result = take(3);
 	ck_assert_int_eq(result.code, ITEM_BLOCKED_TARGET);
-	ck_assert(says(result, "--targets-allow=127.0.0.1:8 opens it"));
+	ck_assert(says(result, "; ask for 127.0.0.1 8\",\"reason\""));
 	ck_assert(!result.unrun);
+	close_feed();
+}
+END_TEST
+
+static void block_call(size_t n, enum item_reason reason)
+{
+	fakepool_fail(fakepool.calls[n], ITEM_BLOCKED_TARGET, reason);
+}
+
+START_TEST(a_target_that_is_blocked_when_it_is_called_has_its_hint_too)
+{
+	open_plain();
+	for (unsigned i = 0; i < 4; i++)
+		add_good(i);
+	feed_flush(feed);
+	block_call(0, REASON_ADDRESS_DENIED);
+	block_call(1, REASON_SCHEME_DENIED); /* which no flag opens */
+	call_fail(fakepool.calls[2], ITEM_BLOCKED_TARGET, REASON_ADDRESS_DENIED, false,
+		"other.com: a redirect led there");
+	fakepool_end(fakepool.calls[2]);
+	ck_assert(says(take(0), "e.com: it failed; ask for e.com 80\",\"reason\""));
+	ck_assert(says(take(1), "e.com: it failed\",\"reason\""));
+	ck_assert(says(take(2), "a redirect led there\",\"reason\""));
+	answer(3, 200);
+	take(3);
+	close_feed();
+}
+END_TEST
+
+START_TEST(without_a_hint_a_blocked_target_says_what_it_says)
+{
+	struct feed_result result;
+
+	prepare("{\"items\":[]}");
+	options.blocked_hint = NULL;
+	ck_assert_int_eq(feed_new(&options, &feed), ERR_OK);
+	ck_assert_int_eq(add_text(0, "{\"url\":\"http://127.0.0.1:8/\"}", false), ERR_OK);
+	add_good(1);
+	feed_flush(feed);
+	block_call(0, REASON_ADDRESS_DENIED);
+	result = take(0);
+	ck_assert(says(result, "127.0.0.1") && !says(result, "; ask for"));
+	ck_assert(says(take(1), "e.com: it failed\",\"reason\""));
 	close_feed();
 }
 END_TEST
@@ -380,6 +433,8 @@ int main(void)
 		input_order_is_the_order_of_adding_whatever_the_indices,
 		no_more_go_in_than_there_is_room_for,
 		what_cannot_be_a_call_fails_alone_and_names_its_line,
+		a_target_that_is_blocked_when_it_is_called_has_its_hint_too,
+		without_a_hint_a_blocked_target_says_what_it_says,
 		only_calls_that_may_not_be_repeated_are_told_before_they_start,
 		a_lost_item_ends_where_it_may_not_be_repeated_and_runs_where_it_may,
 		a_cancelled_item_is_unrun_where_running_it_again_does_no_harm,

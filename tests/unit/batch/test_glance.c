@@ -1,6 +1,6 @@
 /* test_glance.c - what is read out of a rendered result, and what is no result. */
 #include "batch/glance.h"
-#include "tests/unit/batch/check_main.h"
+#include "tests/harness/check_main.h"
 
 #define HEAD "{\"index\":7,\"id\":\"a\",\"success\":"
 

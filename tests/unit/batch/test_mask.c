@@ -5,7 +5,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
-#include "tests/unit/batch/check_main.h"
+#include "tests/harness/check_main.h"
 
 enum { LARGE_BYTES = 4 << 20, LARGE_MAX_US = 20 * 1000 * 1000 };
 
@@ -133,22 +133,14 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("mask");
-	TCase *all = tcase_create("all");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_add_loop_test(all, each_spelling_of_a_secret_becomes_three_stars, 0,
-		sizeof table / sizeof *table);
-	tcase_add_test(all, the_longer_one_goes_first_and_none_is_left);
-	tcase_add_test(all, bytes_that_are_no_text_are_left_as_they_are);
-	tcase_add_test(all, nothing_is_masked_without_secrets);
-	tcase_add_loop_test(all, a_large_answer_costs_as_much_as_it_is_long, 0,
-		sizeof fillers / sizeof *fillers);
-	tcase_set_timeout(all, 120);
-	suite_add_tcase(suite, all);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_loop_test(
+		tests, each_spelling_of_a_secret_becomes_three_stars, 0, CHECK_COUNT(table));
+	tcase_add_test(tests, the_longer_one_goes_first_and_none_is_left);
+	tcase_add_test(tests, bytes_that_are_no_text_are_left_as_they_are);
+	tcase_add_test(tests, nothing_is_masked_without_secrets);
+	tcase_add_loop_test(
+		tests, a_large_answer_costs_as_much_as_it_is_long, 0, CHECK_COUNT(fillers));
+	return check_run("mask", tests);
 }

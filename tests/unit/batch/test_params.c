@@ -2,12 +2,11 @@
  */
 #include "batch/params.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "batch/scan.h"
 #include "common/mem.h"
+#include "tests/harness/check_main.h"
 
 enum { TEXT_MAX = 64 * 1024 };
 
@@ -339,30 +338,21 @@ static void tear_down(void)
 
 int main(void)
 {
-	Suite *suite = suite_create("params");
-	TCase *tcase = tcase_create("params");
-	SRunner *runner;
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_add_loop_test(tcase, what_was_sent_is_passed_on_byte_for_byte_and_the_rest_filled_in,
-		0, (int)(sizeof good_table / sizeof *good_table));
-	tcase_add_test(tcase, an_endpoint_without_parameters_has_an_empty_object);
-	tcase_add_loop_test(tcase, a_fault_names_the_parameter_and_what_it_may_be, 0,
-		(int)(sizeof fault_table / sizeof *fault_table));
-	tcase_add_test(tcase, a_parameter_without_a_default_is_required);
-	tcase_add_test(tcase, all_faults_are_told_at_once);
-	tcase_add_test(tcase, a_long_list_of_values_is_cut_between_values);
-	tcase_add_test(tcase, many_members_are_refused_without_looking_at_each);
-	tcase_add_test(tcase, more_faults_than_fit_are_counted);
-	tcase_add_test(tcase, long_values_are_bounded);
-	tcase_add_test(tcase, deep_values_are_passed_on);
-	tcase_add_test(tcase, without_memory_there_is_an_error_and_no_text);
-	tcase_set_timeout(tcase, 120);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_checked_fixture(tests, set_up, tear_down);
+	tcase_add_loop_test(tests, what_was_sent_is_passed_on_byte_for_byte_and_the_rest_filled_in,
+		0, CHECK_COUNT(good_table));
+	tcase_add_test(tests, an_endpoint_without_parameters_has_an_empty_object);
+	tcase_add_loop_test(
+		tests, a_fault_names_the_parameter_and_what_it_may_be, 0, CHECK_COUNT(fault_table));
+	tcase_add_test(tests, a_parameter_without_a_default_is_required);
+	tcase_add_test(tests, all_faults_are_told_at_once);
+	tcase_add_test(tests, a_long_list_of_values_is_cut_between_values);
+	tcase_add_test(tests, many_members_are_refused_without_looking_at_each);
+	tcase_add_test(tests, more_faults_than_fit_are_counted);
+	tcase_add_test(tests, long_values_are_bounded);
+	tcase_add_test(tests, deep_values_are_passed_on);
+	tcase_add_test(tests, without_memory_there_is_an_error_and_no_text);
+	return check_run("params", tests);
 }

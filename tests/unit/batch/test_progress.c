@@ -4,7 +4,7 @@
 #include "batch/progress.h"
 #include "batch/recap.h"
 #include "common/clock.h"
-#include "tests/unit/batch/check_main.h"
+#include "tests/harness/check_main.h"
 
 #define S UINT64_C(1000000)
 

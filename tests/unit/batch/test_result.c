@@ -4,7 +4,7 @@
 
 #include "batch/result.h"
 #include "common/mem.h"
-#include "tests/unit/batch/check_main.h"
+#include "tests/harness/check_main.h"
 
 static struct outcome outcome_of(unsigned status, const char *type, const char *body, size_t len)
 {

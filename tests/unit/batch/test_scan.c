@@ -3,7 +3,7 @@
 
 #include "batch/scan.h"
 #include "common/mem.h"
-#include "tests/unit/batch/check_main.h"
+#include "tests/harness/check_main.h"
 
 static bool valid(const char *text)
 {

@@ -137,12 +137,27 @@ END_TEST
 START_TEST(wrong_usage_of_key_ends_with_two)
 {
 	char a[] = "--nam", b[] = "--name=a b", c[] = "--name=anonymous", d[] = "--name",
-	     *table[] = {a, b, c, d};
+	     e[] = "team-b", hash[] = "--hash", key[] = "bg_0123", *table[] = {a, b, c, d},
+	     *plain = e, *given[] = {hash, e}, *alone = key;
+	const char *said;
 
 	for (size_t i = 0; i < 4; i++) {
 		enter("");
 		ck_assert_int_eq(key_run(1, &table[i]), 2);
 		ck_assert_ptr_nonnull(strstr(leave(1), "usage: batchgate key"));
+	}
+	enter("");
+	ck_assert_int_eq(key_run(1, &plain), 2);
+	ck_assert_ptr_nonnull(strstr(leave(1), "did you mean --name team-b?"));
+	enter("");
+	ck_assert_int_eq(key_run(1, &table[3]), 2);
+	ck_assert_ptr_nonnull(strstr(leave(1), "--name: needs a value"));
+	for (int i = 0; i < 2; i++) { /* a key is not for everybody's eyes */
+		enter("");
+		ck_assert_int_eq(i ? key_run(1, &alone) : key_run(2, given), 2);
+		said = leave(1);
+		ck_assert_ptr_nonnull(strstr(said, "reads the key from standard input"));
+		ck_assert_ptr_null(strstr(said, i ? key : e));
 	}
 }
 END_TEST
@@ -159,6 +174,7 @@ static enum err_code refuse(struct config *config, struct forker *forker, struct
 START_TEST(check_says_ok_prints_or_names_the_faults)
 {
 	char port[] = "--server-port=x", allow[] = "--targets-allow=q", print[] = "--print";
+	char near[] = "--prnt", *typo[] = {near};
 	char *bad[] = {port}, *good[] = {allow, print};
 
 	enter("");
@@ -168,6 +184,10 @@ START_TEST(check_says_ok_prints_or_names_the_faults)
 	enter("");
 	ck_assert_int_eq(check_run(1, bad, NULL, NULL, NULL), 2);
 	ck_assert_str_eq(leave(1), "--server-port: \"x\" is not a whole number\n");
+	enter("");
+	ck_assert_int_eq(check_run(1, typo, NULL, NULL, NULL), 2);
+	ck_assert_str_eq(
+		leave(1), "batchgate check: --prnt: unknown flag; did you mean --print?\n");
 	enter("");
 	ck_assert_int_eq(check_run(2, good, NULL, NULL, NULL), 0);
 	ck_assert_ptr_nonnull(strstr(leave(0), "\n  allow: [\"q\"]\n"));
@@ -190,6 +210,34 @@ START_TEST(help_teaches_a_first_call_the_exit_codes_and_settings)
 }
 END_TEST
 
+START_TEST(each_command_tells_its_own_usage_flags_and_an_example)
+{
+	for (enum command_id id = 0; id < COMMAND_COUNT; id++) {
+		char usage[64], first[64];
+
+		snprintf(usage, sizeof usage, "Usage:\n  batchgate %s", command_table[id].name);
+		enter("");
+		help_print_command(id, stdout);
+		leave(0);
+		snprintf(first, sizeof first, "batchgate %s - %.9s", command_table[id].name,
+			command_table[id].help);
+		ck_assert_int_eq(strncmp(out, first, strlen(first)), 0);
+		ck_assert_ptr_nonnull(strstr(out, usage));
+		ck_assert_ptr_nonnull(strstr(out, "Examples:\n  "));
+		ck_assert_ptr_nonnull(strstr(strstr(out, "Examples:\n  "), "batchgate"));
+		ck_assert_ptr_null(strstr(out, "pool.max_in_flight"));
+		for (size_t i = 0; i < COMMAND_FLAG_COUNT; i++)
+			if (command_flags[i].command == id)
+				ck_assert_ptr_nonnull(strstr(out, command_flags[i].name));
+		ck_assert_int_eq(
+			strstr(out, "--config FILE") != NULL, command_table[id].takes_settings);
+		ck_assert_ptr_nonnull(strstr(out, "  --help"));
+		ck_assert_ptr_nonnull(strstr(out, "Exit codes:\n"));
+		ck_assert_int_eq(strstr(out, "--retry-failed") != NULL, id == COMMAND_RUN);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("cli");
@@ -203,6 +251,7 @@ int main(void)
 	tcase_add_test(tcase, wrong_usage_of_key_ends_with_two);
 	tcase_add_test(tcase, check_says_ok_prints_or_names_the_faults);
 	tcase_add_test(tcase, help_teaches_a_first_call_the_exit_codes_and_settings);
+	tcase_add_test(tcase, each_command_tells_its_own_usage_flags_and_an_example);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

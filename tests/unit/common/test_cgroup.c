@@ -1,12 +1,13 @@
 /* test_cgroup.c - the limits of this process's cgroup, read from files made for the test. */
 #include "common/cgroup.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "tests/harness/check_main.h"
 
 static char root[64];
 static char made[32][256]; /* to be removed, in this order from the end */
@@ -35,14 +36,14 @@ static void put(const char *path, const char *text)
 	for (char *slash = name + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
 		*slash = '\0';
 		if (mkdir(name, 0700) == 0)
-			strcpy(made[made_count++], name);
+			snprintf(made[made_count++], sizeof made[0], "%s", name);
 		*slash = '/';
 	}
 	file = fopen(name, "w");
 	ck_assert_ptr_nonnull(file);
 	fputs(text, file);
 	fclose(file);
-	strcpy(made[made_count++], name);
+	snprintf(made[made_count++], sizeof made[0], "%s", name);
 }
 
 START_TEST(without_files_there_is_no_limit)
@@ -115,23 +116,15 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("common/cgroup");
-	TCase *tcase = tcase_create("cgroup");
-	SRunner *runner;
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, without_files_there_is_no_limit);
-	tcase_add_test(tcase, the_smallest_limit_on_the_way_up_counts);
-	tcase_add_test(tcase, in_a_container_the_mount_itself_is_read);
-	tcase_add_test(tcase, version_one_is_read_too_and_its_huge_number_is_no_limit);
-	tcase_add_test(tcase, the_tightest_quota_on_the_way_up_counts_in_whole_cpus);
-	tcase_add_test(tcase, a_quota_below_one_cpu_is_one);
-	tcase_add_test(tcase, a_quota_of_version_one_is_read_by_its_own_period);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, without_files_there_is_no_limit);
+	tcase_add_test(tests, the_smallest_limit_on_the_way_up_counts);
+	tcase_add_test(tests, in_a_container_the_mount_itself_is_read);
+	tcase_add_test(tests, version_one_is_read_too_and_its_huge_number_is_no_limit);
+	tcase_add_test(tests, the_tightest_quota_on_the_way_up_counts_in_whole_cpus);
+	tcase_add_test(tests, a_quota_below_one_cpu_is_one);
+	tcase_add_test(tests, a_quota_of_version_one_is_read_by_its_own_period);
+	return check_run("cgroup", tests);
 }

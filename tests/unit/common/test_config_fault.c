@@ -2,9 +2,15 @@
  * its line. */
 #include "common/config_fault.h"
 
-#include <check.h>
-
+#include "tests/harness/check_main.h"
 #include "tests/unit/common/parse.h"
+
+#define PROXY_FORM                                                                   \
+	"f.yaml:3: upstreams[0].proxy: must be http://[user:password@]host:port or " \
+	"https://[user:password@]host:port\n"
+#define PROXY_USER                                                                          \
+	"f.yaml:3: upstreams[0].proxy: has a user or password that cannot be sent; encode " \
+	"what is special, such as %40 for @\n"
 
 /* text -> the whole list of faults */
 static const struct {
@@ -12,6 +18,8 @@ static const struct {
 } fault_table[] = {
 	{"sever: {}\n", "f.yaml:1: sever: unknown key; did you mean server?\n"},
 	{"server:\n  prot: 1\n", "f.yaml:2: server.prot: unknown key; did you mean port?\n"},
+	{"port: 80\n", "f.yaml:1: port: unknown key; did you mean server.port?\n"},
+	{"max-body: 80\n", "f.yaml:1: max-body: unknown key; did you mean limits.max_body?\n"},
 	{"xyzzyplugh: 1\n", "f.yaml:1: xyzzyplugh: unknown key\n"},
 	{"server.port: 1\n", "f.yaml:1: server.port: unknown key\n"},
 	{"server: 5\n", "f.yaml:1: server: must be a mapping of names to values\n"},
@@ -31,6 +39,11 @@ static const struct {
 	{"server: {host: ''}\n", "f.yaml:1: server.host: must not be empty\n"},
 	{"server: {host: 127.1}\n", "f.yaml:1: server.host: \"127.1\" is no address and no name, "
 				    "such as 0.0.0.0, :: or localhost\n"},
+	{"server: {host: nonsense}\n",
+		"f.yaml:1: server.host: \"nonsense\" is a name, which may be an address that "
+		"other machines reach (write 127.0.0.1 for this machine alone), and there are no "
+		"keys: make one with `batchgate key` and put it under auth.keys (or into "
+		"BATCHGATE_AUTH_KEYS), or say auth.allow_anonymous: true to let everybody in\n"},
 	{"server: {header_timeout: 0}\n",
 		"f.yaml:1: server.header_timeout: \"0\" is out of range; it may be 1ms to 1h\n"},
 	{"server: {header_timeout: 30}\n", "f.yaml:1: server.header_timeout: \"30\" is not a time; "
@@ -75,6 +88,13 @@ static const struct {
 		"f.yaml:1: auth.keys[0].sha256[0]: is not 64 hex digits; `batchgate key --hash` "
 		"reads a key and prints its "
 		"SHA-256\n"},
+	{"auth: {keys: [{name: a, sha256: "
+	 "[\"0000000000000000000000000000000000000000000000000000000000000000\"]}]}\n",
+		"f.yaml:1: auth.keys[0].sha256[0]: is a placeholder; `batchgate key --hash` reads "
+		"a key and prints its SHA-256\n"},
+	{"auth: {keys: [{name: a, key: x, sha256: [\"" HASH_A "\"]}]}\n",
+		"f.yaml:1: auth.keys[0].key: unknown key; write sha256: [\"HASH\"], which "
+		"`batchgate key --hash` makes of a key\n"},
 	{"auth:\n  keys:\n    - {name: a, sha256: [\"" HASH_A
 	 "\"]}\n    - {name: a, sha256: [\"" HASH_B "\"]}\n",
 		"f.yaml:4: auth.keys[1].name: another key has this name\n"},
@@ -102,35 +122,56 @@ static const struct {
 		":port, IPv6 as [::1]\n"},
 	{"upstreams:\n  - match: a\n  - match: A\n",
 		"f.yaml:3: upstreams[1].match: \"a\" stands there twice; the first is taken\n"},
+	{"upstreams:\n  - match: a.b\n  - match: a.b:8080\n",
+		"f.yaml:3: upstreams[1].match: \"a.b:8080\" is never reached: \"a.b\" stands "
+		"before it\n"},
+	{"upstreams:\n  - match: \"*.b\"\n  - match: \"*.a.b\"\n",
+		"f.yaml:3: upstreams[1].match: \"*.a.b\" is never reached: \"*.b\" stands before "
+		"it\n"},
+	{"upstreams:\n  - match: \"*:80\"\n  - match: a:80\n",
+		"f.yaml:3: upstreams[1].match: \"a:80\" is never reached: \"*:80\" stands before "
+		"it\n"},
+	{"upstreams:\n  - match: *.b\n", "f.yaml:2: YAML: did not find expected alphabetic or "
+					 "numeric character while scanning an alias (column "
+					 "13); quote a value that begins with * or &: "
+					 "\"*\"\n"},
 	{"upstreams:\n  - match: \"*\"\n  - match: a\n",
 		"f.yaml:3: upstreams[1].match: \"a\" is never reached: \"*\" stands before it\n"},
-	{"upstreams:\n  - match: a\n    rate_limit: 5/s\n",
-		"f.yaml:3: upstreams[0].rate_limit: this version does not limit the rate of an "
-		"upstream yet; leave it \"off\"\n"},
 	{"upstreams:\n  - match: a\n    rate_limit: 5/d\n",
 		"f.yaml:3: upstreams[0].rate_limit: \"5/d\" is not a rate; write N/s, N/min or "
 		"N/h, such as 100/s, or off\n"},
-	{"upstreams:\n  - match: a\n    breaker: {failures: 5, open: 30s, max_open: 5m}\n",
-		"f.yaml:3: upstreams[0].breaker: this version has no circuit breaker yet; leave it "
-		"\"off\"\n"},
+	{"upstreams:\n  - match: a\n    breaker: {open: 10m}\n",
+		"f.yaml:3: upstreams[0].breaker: open is longer than max_open, which is 300s "
+		"unless it is given\n"},
+	{"upstreams:\n  - match: a\n    breaker: on\n",
+		"f.yaml:3: upstreams[0].breaker: must be off or a mapping, such as {failures: 5, "
+		"open: 30s, max_open: 5m}\n"},
 	{"upstreams:\n  - match: a\n    breaker: {failures: 0}\n",
 		"f.yaml:3: upstreams[0].breaker.failures: \"0\" is out of range; it may be 1 to "
 		"100000\n"},
-	{"upstreams:\n  - match: a\n    retry_budget: 20%\n",
-		"f.yaml:3: upstreams[0].retry_budget: this version has no retry budget yet; leave "
-		"it \"off\"\n"},
 	{"upstreams:\n  - match: a\n    retry_budget: 120%\n",
 		"f.yaml:3: upstreams[0].retry_budget: \"120%\" is not a share; write 1% to 100%, "
 		"or off\n"},
-	{"upstreams:\n  - match: a\n    http2: h2c\n",
-		"f.yaml:3: upstreams[0].http2: this version does not choose the HTTP version yet; "
-		"leave it \"auto\"\n"},
-	{"upstreams:\n  - match: a\n    client_cert: x.pem\n",
-		"f.yaml:3: upstreams[0].client_cert: this version has no client certificates yet; "
-		"leave it empty\n"},
-	{"upstreams:\n  - match: a\n    proxy: http://u:p@h\n",
-		"f.yaml:3: upstreams[0].proxy: this version does not use a proxy yet; leave it "
-		"empty\n"},
+	{"upstreams:\n  - match: a\n    http2: h3\n",
+		"f.yaml:3: upstreams[0].http2: \"h3\" is not one of auto, off, h2c\n"},
+	{"upstreams:\n  - match: a\n    client_key: x.pem\n",
+		"f.yaml:3: upstreams[0].client_key: has no client_cert beside it\n"},
+	{"upstreams:\n  - match: a\n    proxy: socks5h://u:hunter2@h:1\n",
+		"f.yaml:3: upstreams[0].proxy: must begin with http:// or https://; other kinds "
+		"of proxy are not used\n"},
+	{"upstreams:\n  - match: a\n    proxy: http://u:hunter2@h\n", PROXY_FORM},
+	{"upstreams:\n  - match: a\n    proxy: http://u:hunter2@h:1/x\n", PROXY_FORM},
+	{"upstreams:\n  - match: a\n    proxy: http://h:0\n", PROXY_FORM},
+	{"upstreams:\n  - match: a\n    proxy: http://h:65536\n", PROXY_FORM},
+	{"upstreams:\n  - match: a\n    proxy: http://h ost:1\n", PROXY_FORM},
+	{"upstreams:\n  - match: a\n    proxy: http://[::1:1\n", PROXY_FORM},
+	{"upstreams:\n  - match: a\n    proxy: http://[::g]:1\n", PROXY_FORM},
+	{"upstreams:\n  - match: a\n    proxy: http://u%0A:hunter2@h:1\n", PROXY_USER},
+	{"upstreams:\n  - match: a\n    proxy: http://u:hunter2%zz@h:1\n", PROXY_USER},
+	{"upstreams:\n  - match: a\n    proxy: http://u%3Av:hunter2@h:1\n", PROXY_USER},
+	{"upstreams:\n  - match: a\n    proxy: http://:hunter2@h:1\n", PROXY_USER},
+	{"upstreams:\n  - match: a\n    proxy: http://h:1\n    http2: h2c\n",
+		"f.yaml:3: upstreams[0].proxy: cannot carry http2: h2c; leave one of them out\n"},
 	{"jobs: {store: \"sqlite:x\"}\n", "f.yaml:1: jobs.store: this version has no jobs yet; "
 					  "leave it \"sqlite:batchgate.db\"\n"},
 	{"jobs: {retention: 8d}\n",
@@ -236,20 +277,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("common/config_fault");
-	TCase *tcase = tcase_create("config_fault");
-	SRunner *runner;
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_loop_test(tcase, a_fault_names_file_line_key_and_what_is_wrong, 0,
-		(int)(sizeof fault_table / sizeof *fault_table));
-	tcase_add_test(tcase, deep_and_wide_documents_are_refused);
-	tcase_add_test(tcase, many_faults_are_cut_at_a_hundred);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_loop_test(
+		tests, a_fault_names_file_line_key_and_what_is_wrong, 0, CHECK_COUNT(fault_table));
+	tcase_add_test(tests, deep_and_wide_documents_are_refused);
+	tcase_add_test(tests, many_faults_are_cut_at_a_hundred);
+	return check_run("config_fault", tests);
 }

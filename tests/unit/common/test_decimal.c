@@ -2,7 +2,7 @@
  */
 #include "common/decimal.h"
 
-#include <check.h>
+#include "tests/harness/check_main.h"
 
 START_TEST(what_json_has_as_a_number_is_one)
 {
@@ -67,19 +67,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("common/decimal");
-	TCase *tcase = tcase_create("decimal");
-	SRunner *runner;
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_add_test(tcase, what_json_has_as_a_number_is_one);
-	tcase_add_test(tcase, an_integer_has_digits_only);
-	tcase_add_loop_test(
-		tcase, two_numbers_are_compared_exactly, 0, (int)(sizeof table / sizeof *table));
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	tcase_add_test(tests, what_json_has_as_a_number_is_one);
+	tcase_add_test(tests, an_integer_has_digits_only);
+	tcase_add_loop_test(tests, two_numbers_are_compared_exactly, 0, CHECK_COUNT(table));
+	return check_run("decimal", tests);
 }

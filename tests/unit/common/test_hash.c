@@ -1,13 +1,12 @@
 /* test_hash.c - what was put in is found, what was not is not, with collisions, growth and without
  * memory. */
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/hash.h"
 #include "common/list.h"
 #include "common/mem.h"
+#include "tests/harness/check_main.h"
 
 enum { COUNT = 2000 };
 
@@ -166,20 +165,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("hash");
-	TCase *tcase = tcase_create("hash");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	TCase *tests = check_case();
 
-	suite_add_tcase(suite, tcase);
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, things_are_found_until_they_are_removed);
-	tcase_add_test(tcase, things_with_one_key_are_told_apart);
-	tcase_add_test(tcase, without_memory_a_table_takes_things_with_longer_chains);
-	tcase_add_test(tcase, keys_differ_with_every_byte_the_length_and_the_seed);
-	tcase_add_test(tcase, similar_names_spread_over_the_buckets);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	tcase_add_test(tests, things_are_found_until_they_are_removed);
+	tcase_add_test(tests, things_with_one_key_are_told_apart);
+	tcase_add_test(tests, without_memory_a_table_takes_things_with_longer_chains);
+	tcase_add_test(tests, keys_differ_with_every_byte_the_length_and_the_seed);
+	tcase_add_test(tests, similar_names_spread_over_the_buckets);
+	return check_run("hash", tests);
 }

@@ -1,11 +1,10 @@
 /* test_heap.c - timers come out in the order of their times, however they were set, moved and
  * removed. */
-#include <check.h>
-#include <stdlib.h>
 
 #include "common/clock.h"
 #include "common/heap.h"
 #include "common/mem.h"
+#include "tests/harness/check_main.h"
 
 enum { COUNT = 300 };
 
@@ -113,18 +112,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("heap");
-	TCase *tcase = tcase_create("heap");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	TCase *tests = check_case();
 
-	suite_add_tcase(suite, tcase);
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, an_empty_heap_is_never_due);
-	tcase_add_test(tcase, timers_come_out_in_order_after_any_mixture_of_moves);
-	tcase_add_test(tcase, reserved_room_is_enough_and_without_memory_the_old_room_stays);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	tcase_add_test(tests, an_empty_heap_is_never_due);
+	tcase_add_test(tests, timers_come_out_in_order_after_any_mixture_of_moves);
+	tcase_add_test(tests, reserved_room_is_enough_and_without_memory_the_old_room_stays);
+	return check_run("heap", tests);
 }

@@ -1,8 +1,8 @@
 /* test_list.c - the intrusive list against an array that does the same. */
-#include <check.h>
-#include <stdlib.h>
 
 #include "common/list.h"
+
+#include "tests/harness/check_main.h"
 
 struct thing {
 	int number;
@@ -92,17 +92,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("list");
-	TCase *tcase = tcase_create("list");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	TCase *tests = check_case();
 
-	suite_add_tcase(suite, tcase);
-	tcase_add_test(tcase, things_leave_from_the_front_in_the_order_they_were_put);
-	tcase_add_test(tcase, removing_works_anywhere_and_twice_and_on_a_zeroed_node);
-	tcase_add_test(tcase, moving_appends_everything_and_leaves_an_empty_list);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	tcase_add_test(tests, things_leave_from_the_front_in_the_order_they_were_put);
+	tcase_add_test(tests, removing_works_anywhere_and_twice_and_on_a_zeroed_node);
+	tcase_add_test(tests, moving_appends_everything_and_leaves_an_empty_list);
+	return check_run("list", tests);
 }

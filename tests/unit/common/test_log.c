@@ -1,7 +1,6 @@
 /* test_log.c - log lines: both formats, redaction, hostile values, several threads. */
 #include "common/log.h"
 
-#include <check.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/utf8.h"
+#include "tests/harness/check_main.h"
 
 static char text[1 << 22];
 static int kept_stderr, capture;
@@ -282,28 +282,19 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("common/log");
-	TCase *tcase = tcase_create("log");
-	SRunner *runner;
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, a_json_line_has_time_level_event_and_fields);
-	tcase_add_test(tcase, a_text_line_quotes_only_what_needs_it);
-	tcase_add_test(tcase, redacted_names_are_hidden_whatever_their_case_and_type);
-	tcase_add_test(tcase, levels_below_the_configured_one_write_nothing);
-	tcase_add_test(tcase, a_long_value_is_cut_at_a_character);
-	tcase_add_test(tcase, bad_utf8_becomes_replacement_characters);
-	tcase_add_test(tcase, without_memory_a_line_still_says_that_one_is_lost);
-	tcase_add_test(tcase, without_memory_for_a_new_list_the_old_one_keeps_hiding);
-	tcase_add_loop_test(tcase, a_reader_that_has_stopped_loses_lines_and_stops_nobody, 0, 2);
-	tcase_add_test(tcase, a_socket_that_nobody_reads_is_no_different);
-	tcase_add_test(tcase, a_terminal_finds_nothing_to_obey_in_a_json_line_either);
-	tcase_add_test(tcase, a_reload_while_others_write_loses_no_line_and_shows_no_secret);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	tcase_add_test(tests, a_json_line_has_time_level_event_and_fields);
+	tcase_add_test(tests, a_text_line_quotes_only_what_needs_it);
+	tcase_add_test(tests, redacted_names_are_hidden_whatever_their_case_and_type);
+	tcase_add_test(tests, levels_below_the_configured_one_write_nothing);
+	tcase_add_test(tests, a_long_value_is_cut_at_a_character);
+	tcase_add_test(tests, bad_utf8_becomes_replacement_characters);
+	tcase_add_test(tests, without_memory_a_line_still_says_that_one_is_lost);
+	tcase_add_test(tests, without_memory_for_a_new_list_the_old_one_keeps_hiding);
+	tcase_add_loop_test(tests, a_reader_that_has_stopped_loses_lines_and_stops_nobody, 0, 2);
+	tcase_add_test(tests, a_socket_that_nobody_reads_is_no_different);
+	tcase_add_test(tests, a_terminal_finds_nothing_to_obey_in_a_json_line_either);
+	tcase_add_test(tests, a_reload_while_others_write_loses_no_line_and_shows_no_secret);
+	return check_run("log", tests);
 }

@@ -1,7 +1,7 @@
 /* test_loopback.c - hosts that only this machine reaches, and those that look like it. */
 #include "common/loopback.h"
 
-#include <check.h>
+#include "tests/harness/check_main.h"
 
 START_TEST(only_this_machine_reaches_these)
 {
@@ -26,17 +26,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("common/loopback");
-	TCase *tcase = tcase_create("loopback");
-	SRunner *runner;
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_add_test(tcase, only_this_machine_reaches_these);
-	tcase_add_test(tcase, others_may_reach_these);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	tcase_add_test(tests, only_this_machine_reaches_these);
+	tcase_add_test(tests, others_may_reach_these);
+	return check_run("loopback", tests);
 }

@@ -1,11 +1,10 @@
 /* test_mem.c - the budget holds, charges what the heap takes, and brings free pages back. */
-#include <check.h>
 #include <malloc.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "tests/harness/check_main.h"
 
 enum { MIB = 1024 * 1024, BLOCKS = 100000, BLOCK_BYTES = 500 };
 
@@ -111,17 +110,6 @@ int main(void)
 #endif
 		what_does_not_fit_is_not_taken_unless_it_is_owed
 	};
-	Suite *suite = suite_create("mem");
-	TCase *all = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
-	for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
-		tcase_add_test(all, tests[i]);
-	suite_add_tcase(suite, all);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_main("mem", tests, sizeof tests / sizeof *tests);
 }

@@ -2,7 +2,6 @@
  */
 #include "common/metrics.h"
 
-#include <check.h>
 #include <ctype.h>
 #include <math.h>
 #include <pthread.h>
@@ -10,18 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct metrics_gauge gauges[] = {
-	{"batchgate_in_flight", "Calls in flight.", NULL, NULL, 3},
-	{"batchgate_upstream_in_flight", "By \\ upstream.\nTwo lines.", "upstream", "*.example.com",
-		2},
-	{"batchgate_upstream_in_flight", "By \\ upstream.\nTwo lines.", "upstream", "we\"ird\\\n",
-		0.5},
+#include "tests/harness/check_main.h"
+
+static const struct metrics_sample samples[] = {
+	{"batchgate_in_flight", "Calls in flight.", METRICS_GAUGE, NULL, NULL, 3},
+	{"batchgate_upstream_in_flight", "By \\ upstream.\nTwo lines.", METRICS_GAUGE, "upstream",
+		"*.example.com", 2},
+	{"batchgate_upstream_in_flight", "By \\ upstream.\nTwo lines.", METRICS_GAUGE, "upstream",
+		"we\"ird\\\n", 0.5},
+	{"batchgate_upstream_tries_total", "By upstream.", METRICS_COUNTER, "upstream", "a", 4e14},
+	{"batchgate_upstream_tries_total", "By upstream.", METRICS_COUNTER, "upstream", "b", 7},
 };
 
 static char *render(struct buf *out)
 {
 	buf_init(out, 1 << 20);
-	metrics_render(out, gauges, sizeof gauges / sizeof *gauges);
+	metrics_render(out, samples, sizeof samples / sizeof *samples);
 	ck_assert(!out->failed);
 	return out->ptr;
 }
@@ -153,6 +156,23 @@ START_TEST(counters_count)
 }
 END_TEST
 
+START_TEST(samples_of_others_have_the_type_that_was_said)
+{
+	struct buf out;
+
+	render(&out);
+	ck_assert_ptr_nonnull(strstr(out.ptr, "\n# TYPE batchgate_in_flight gauge\n"));
+	ck_assert_ptr_nonnull(strstr(out.ptr, "\n# TYPE batchgate_upstream_in_flight gauge\n"));
+	ck_assert_ptr_nonnull(strstr(out.ptr, "\n# TYPE batchgate_upstream_tries_total counter\n"));
+	ck_assert_ptr_nonnull(strstr(
+		out.ptr, "\nbatchgate_upstream_tries_total{upstream=\"a\"} 400000000000000\n"));
+	ck_assert_ptr_nonnull(
+		strstr(out.ptr, "\nbatchgate_upstream_tries_total{upstream=\"b\"} 7\n"));
+	ck_assert_ptr_nonnull(strstr(out.ptr, "{upstream=\"we\\\"ird\\\\\\n\"} 0.5\n"));
+	buf_free(&out);
+}
+END_TEST
+
 START_TEST(histograms_are_cumulative_and_their_edges_belong_to_the_bucket)
 {
 	struct buf out;
@@ -258,23 +278,15 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("common/metrics");
-	TCase *tcase = tcase_create("metrics");
-	SRunner *runner;
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, every_line_is_well_formed_and_stands_under_its_family);
-	tcase_add_test(tcase, every_item_code_is_there_even_where_none_happened);
-	tcase_add_test(tcase, counters_count);
-	tcase_add_test(tcase, histograms_are_cumulative_and_their_edges_belong_to_the_bucket);
-	tcase_add_test(tcase, two_renders_of_the_same_are_the_same_and_sorted);
-	tcase_add_test(tcase, several_threads_lose_no_count);
-	tcase_add_test(tcase, the_table_of_batches_is_bounded_and_its_sum_stays_right);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	tcase_add_test(tests, every_line_is_well_formed_and_stands_under_its_family);
+	tcase_add_test(tests, every_item_code_is_there_even_where_none_happened);
+	tcase_add_test(tests, counters_count);
+	tcase_add_test(tests, samples_of_others_have_the_type_that_was_said);
+	tcase_add_test(tests, histograms_are_cumulative_and_their_edges_belong_to_the_bucket);
+	tcase_add_test(tests, two_renders_of_the_same_are_the_same_and_sorted);
+	tcase_add_test(tests, several_threads_lose_no_count);
+	tcase_add_test(tests, the_table_of_batches_is_bounded_and_its_sum_stays_right);
+	return check_run("metrics", tests);
 }

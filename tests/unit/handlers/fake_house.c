@@ -159,7 +159,7 @@ static void reply(struct exchange *ex, unsigned status, const char *content_type
 {
 	ex->replies++;
 	ex->status = status;
-	snprintf(ex->content_type, sizeof ex->content_type, "%s", content_type);
+	snprintf(ex->content_type, sizeof ex->content_type, "%s", content_type ? content_type : "");
 	mem_give(&here->service.budget, ex->charged);
 	ex->charged = 0;
 }
@@ -281,7 +281,8 @@ void exchange_reply_source(struct exchange *ex, unsigned status, const char *con
 		ck_assert_uint_gt(got, 0);
 		ck_assert_int_eq(buf_add(&ex->reply, block, got), ERR_OK);
 	}
-	source->destroy(source->self);
+	if (source->destroy)
+		source->destroy(source->self);
 }
 
 void exchange_reply_problem(struct exchange *ex, struct problem *problem)
@@ -390,10 +391,10 @@ void batch_unref(struct batch *batch)
 
 /* pool/pool.h, pool/guard.h, common/config.h */
 
-bool pool_has_room(struct pool *pool)
+size_t pool_room(struct pool *pool)
 {
 	(void)pool;
-	return here->has_room;
+	return here->has_room ? 100 : 0;
 }
 
 void pool_stats(struct pool *pool, struct pool_stats *ret_stats)
@@ -402,10 +403,19 @@ void pool_stats(struct pool *pool, struct pool_stats *ret_stats)
 	*ret_stats = (struct pool_stats){.in_flight = 4, .queued = 5};
 }
 
-void pool_upstream_counts(struct pool *pool, const struct config *config, size_t *ret_counts)
+void pool_rule_stats(struct pool *pool, struct upstream_rule_stats *ret_stats, size_t count)
 {
 	(void)pool;
-	memcpy(ret_counts, here->upstream_counts, config->upstream_count * sizeof *ret_counts);
+	memcpy(ret_stats, here->rule_stats, count * sizeof *ret_stats);
+}
+
+size_t pool_upstreams(struct pool *pool, struct upstream_info *ret_infos, size_t room)
+{
+	(void)pool;
+	if (here->info_count > 0)
+		memcpy(ret_infos, here->infos,
+			(here->info_count < room ? here->info_count : room) * sizeof *ret_infos);
+	return here->info_count;
 }
 
 struct guard *guard_ref(struct guard *guard)

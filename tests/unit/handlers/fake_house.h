@@ -16,7 +16,7 @@ struct exchange { /* set by the test: request, header_*; the rest is what the ha
 	unsigned replies, status;
 	enum problem_code problem;
 	char content_type[64];
-	char fields[256]; /* Name: value; */
+	char fields[1024]; /* Name: value; */
 	char detail[512];
 	struct buf reply;
 	void *context;
@@ -35,7 +35,9 @@ struct fake_house {
 	enum fake_start start;
 	bool parse_refused, has_room;
 	enum http_state state;
-	size_t upstream_counts[4];
+	struct upstream_rule_stats rule_stats[4];
+	struct upstream_info *infos; /* what the pool tells of, `info_count` of them */
+	size_t info_count;
 	int batches_alive, guards_alive, streams_alive; /* streams: the batch's and the server's */
 	enum pool_cancel cancelled;
 	char traceparent[128], tracestate[128];

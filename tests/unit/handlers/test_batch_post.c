@@ -82,6 +82,18 @@ START_TEST(a_batch_without_room_is_refused_and_forgotten)
 }
 END_TEST
 
+START_TEST(a_body_whose_room_was_taken_meanwhile_is_not_even_parsed)
+{
+	struct fake_house house;
+
+	fake_house_init(&house);
+	house.has_room = false;
+	house.parse_refused = true; /* would be another problem */
+	fake_house_run(&house, &batch_post_route);
+	assert_refused(&house, PROBLEM_QUEUE_FULL);
+}
+END_TEST
+
 START_TEST(an_idempotency_key_needs_a_job)
 {
 	struct fake_house house;
@@ -376,6 +388,7 @@ int main(void)
 	tcase_add_test(tests, a_client_that_leaves_cancels_its_batch_which_still_completes);
 	tcase_add_test(tests, a_refused_body_is_given_back_with_its_bytes);
 	tcase_add_test(tests, a_batch_without_room_is_refused_and_forgotten);
+	tcase_add_test(tests, a_body_whose_room_was_taken_meanwhile_is_not_even_parsed);
 	tcase_add_test(tests, an_idempotency_key_needs_a_job);
 	tcase_add_test(tests, a_closed_service_begins_nothing);
 	tcase_add_test(tests, admission_looks_at_the_switch_and_then_at_the_queue);

@@ -1,13 +1,14 @@
 /* test_metrics_get.c - GET /metrics: gauges of the others, with labels that are bounded and come
  * once. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "handlers/routes.h"
 #include "tests/unit/handlers/fake_house.h"
 
-static char any[] = "*", host[] = "a.example", own[] = "*.svc:8080";
+static char any[] = "*", host[] = "a.example", own[] = "*.svc:8080", other[] = "other";
 
 static void render(struct fake_house *house)
 {
@@ -17,7 +18,8 @@ static void render(struct fake_house *house)
 	house->upstreams[2].match = host;
 	house->upstreams[3].match = any;
 	house->config.upstream_count = 4;
-	memcpy(house->upstream_counts, (size_t[]){1, 2, 4, 8}, sizeof house->upstream_counts);
+	for (size_t i = 0; i < 4; i++)
+		house->rule_stats[i].in_flight = (size_t)1 << i;
 	fake_house_run(house, &metrics_get_route);
 	ck_assert_uint_eq(house->ex.status, 200);
 	ck_assert_str_eq(house->ex.content_type, "text/plain; version=0.0.4; charset=utf-8");
@@ -47,6 +49,69 @@ START_TEST(upstreams_are_labelled_by_their_rule_and_the_last_is_other)
 				  "\nbatchgate_upstream_in_flight{upstream=\"other\"} 8\n"),
 		1);
 	ck_assert_uint_eq(count_of(house.ex.reply.ptr, "\nbatchgate_upstream_in_flight{"), 3);
+	fake_house_end(&house);
+}
+END_TEST
+
+/* Each of the names, with a value no other has. */
+START_TEST(what_an_upstream_did_stands_under_its_rule)
+{
+	static const struct upstream_rule_stats stats = {.in_flight = 11,
+		.queued = 12,
+		.waiting = 13,
+		.open = 14,
+		.paused = 15,
+		.counts = {.attempts = 16,
+			.failures = 17,
+			.retries = 18,
+			.throttled = 19,
+			.refused = 20,
+			.opened = UINT64_C(1) << 40}};
+	static const char *const lines[] = {"in_flight 11", "queued 12", "waiting 13", "open 14",
+		"paused 15", "attempts_total 16", "failures_total 17", "retries_total 18",
+		"throttled_total 19", "circuit_open_total 20", "opened_total 1099511627776"};
+	struct fake_house house;
+	char line[128];
+
+	fake_house_init(&house);
+	house.upstreams[0].match = host;
+	house.upstreams[1].match = any;
+	house.config.upstream_count = 2;
+	house.rule_stats[0] = stats;
+	house.rule_stats[1].counts.attempts = 3;
+	fake_house_run(&house, &metrics_get_route);
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		int name = (int)strcspn(lines[i], " {");
+
+		snprintf(line, sizeof line, "\nbatchgate_upstream_%.*s{upstream=\"a.example\"}%s\n",
+			name, lines[i], strrchr(lines[i], ' '));
+		ck_assert_msg(count_of(house.ex.reply.ptr, line) == 1, "%s", line);
+		snprintf(line, sizeof line, "\n# TYPE batchgate_upstream_%.*s %s\n", name, lines[i],
+			strstr(lines[i], "_total") ? "counter" : "gauge");
+		ck_assert_msg(count_of(house.ex.reply.ptr, line) == 1, "%s", line);
+	}
+	ck_assert_uint_eq(count_of(house.ex.reply.ptr,
+				  "\nbatchgate_upstream_attempts_total{upstream=\"other\"} 3\n"),
+		1);
+	fake_house_end(&house);
+}
+END_TEST
+
+START_TEST(a_rule_that_is_called_other_is_added_to_the_others)
+{
+	struct fake_house house;
+
+	fake_house_init(&house);
+	house.upstreams[0].match = other;
+	house.upstreams[1].match = any;
+	house.config.upstream_count = 2;
+	house.rule_stats[0].counts.attempts = 40;
+	house.rule_stats[1].counts.attempts = 2;
+	fake_house_run(&house, &metrics_get_route);
+	ck_assert_uint_eq(count_of(house.ex.reply.ptr,
+				  "\nbatchgate_upstream_attempts_total{upstream=\"other\"} 42\n"),
+		1);
+	ck_assert_uint_eq(count_of(house.ex.reply.ptr, "\nbatchgate_upstream_attempts_total{"), 1);
 	fake_house_end(&house);
 }
 END_TEST
@@ -94,6 +159,8 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tests, upstreams_are_labelled_by_their_rule_and_the_last_is_other);
+	tcase_add_test(tests, what_an_upstream_did_stands_under_its_rule);
+	tcase_add_test(tests, a_rule_that_is_called_other_is_added_to_the_others);
 	tcase_add_test(tests, gauges_of_pool_server_and_budget_are_there_once);
 	tcase_add_test(tests, without_memory_there_is_a_503);
 	suite_add_tcase(suite, tests);

@@ -14,6 +14,12 @@
 #include "common/mem.h"
 #include "pool/helper.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { KIT_SANITIZED = 1 };
+#else
+enum { KIT_SANITIZED = 0 };
+#endif
+
 enum { KIT_SECOND = 1000000, KIT_WAIT_MAX = 60 * KIT_SECOND, KIT_CHILDREN_MAX = 64 };
 
 struct helper_kit {

@@ -244,6 +244,118 @@ START_TEST(a_wait_that_reaches_the_deadline_is_not_begun)
 }
 END_TEST
 
+/* What the wait may be for each attempt of a policy, whatever chance says. */
+static const struct {
+	const char *what;
+	uint64_t backoff_us, max_backoff_us, retry_after_us;
+	uint64_t least[9], most[9]; /* before attempt 2, 3, … 10 */
+} jitters[] = {
+	{"doubles up to the maximum", 200, 10000, 0, {0},
+		{200, 400, 800, 1600, 3200, 6400, 10000, 10000, 10000}},
+	{"a maximum that is a power", 1, 256, 0, {0}, {1, 2, 4, 8, 16, 32, 64, 128, 256}},
+	{"a maximum below the first", 500, 300, 0, {0},
+		{300, 300, 300, 300, 300, 300, 300, 300, 300}},
+	{"no wait at all", 0, 10000, 0, {0}, {0}},
+	{"what the upstream asks for is the least", 200, 1000, 700,
+		{700, 700, 700, 700, 700, 700, 700, 700, 700},
+		{700, 700, 800, 1000, 1000, 1000, 1000, 1000, 1000}},
+	{"also where it is more than the maximum", 200, 1000, 5000,
+		{5000, 5000, 5000, 5000, 5000, 5000, 5000, 5000, 5000},
+		{5000, 5000, 5000, 5000, 5000, 5000, 5000, 5000, 5000}},
+	{"and where there is no backoff", 0, 0, 3, {3, 3, 3, 3, 3, 3, 3, 3, 3},
+		{3, 3, 3, 3, 3, 3, 3, 3, 3}},
+};
+
+START_TEST(the_wait_before_each_attempt_keeps_within_its_bounds_and_reaches_them)
+{
+	uint64_t backoff = jitters[_i].backoff_us, after = jitters[_i].retry_after_us;
+	struct retry_policy policy = policy_of(10, backoff, jitters[_i].max_backoff_us);
+
+	for (unsigned attempts = 1; attempts < 10; attempts++) {
+		struct call call = call_of(&policy, ITEM_CONNECT_FAILED, attempts);
+		uint64_t least = UINT64_MAX, most = 0;
+
+		for (uint64_t random = 0; random <= 10000; random++) {
+			struct retry_facts facts = {
+				.random = random, .retry_after_us = after, .now_us = now};
+			uint64_t wait;
+
+			ck_assert_msg(retry_decide(&call, &facts, &wait), "%s", jitters[_i].what);
+			least = wait < least ? wait : least;
+			most = wait > most ? wait : most;
+		}
+		ck_assert_uint_eq(least, jitters[_i].least[attempts - 1]);
+		ck_assert_uint_eq(most, jitters[_i].most[attempts - 1]);
+	}
+}
+END_TEST
+
+static uint64_t next_random(uint64_t *state)
+{
+	uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+	z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+	return z ^ z >> 31;
+}
+
+/* Full jitter: every wait up to the cap is as likely as any other. Of 20,000 over 20 parts each
+ * gets 1,000, with a deviation of 31; the sequence is always the same. */
+START_TEST(waits_are_spread_evenly_from_nothing_to_the_cap)
+{
+	enum { PARTS = 20, DRAWS = 20000 };
+	static const uint64_t caps[] = {
+		200 * MS, 400 * MS, 800 * MS, 1600 * MS, 3200 * MS, 5 * SECOND};
+	struct retry_policy policy = policy_of(10, 200 * MS, 5 * SECOND);
+	struct call call = call_of(&policy, ITEM_CONNECT_FAILED, (unsigned)_i + 1);
+	uint64_t cap = caps[_i], state = 1, sum = 0;
+	unsigned parts[PARTS] = {0};
+
+	for (int i = 0; i < DRAWS; i++) {
+		struct retry_facts facts = {.random = next_random(&state), .now_us = now};
+		uint64_t wait;
+
+		ck_assert(retry_decide(&call, &facts, &wait));
+		ck_assert_uint_le(wait, cap);
+		parts[wait * PARTS / (cap + 1)]++;
+		sum += wait;
+	}
+	for (int i = 0; i < PARTS; i++) {
+		ck_assert_uint_ge(parts[i], 1000 - 130);
+		ck_assert_uint_le(parts[i], 1000 + 130);
+	}
+	ck_assert_uint_ge(sum / DRAWS, cap / 2 - cap / 100);
+	ck_assert_uint_le(sum / DRAWS, cap / 2 + cap / 100);
+}
+END_TEST
+
+START_TEST(a_wait_of_chance_that_meets_the_deadline_is_not_begun)
+{
+	static const struct {
+		uint64_t left_us, random;
+		bool again;
+	} chances[] = {
+		{101, 100, true}, /* it ends one microsecond before */
+		{100, 100, false},
+		{99, 100, false},
+		{100, 99, true}, /* chance decides */
+		{1, 0, true},
+		{0, 0, false},
+	};
+	struct retry_policy policy = policy_of(3, 200, 200);
+
+	for (size_t i = 0; i < sizeof chances / sizeof *chances; i++) {
+		struct call call = call_of(&policy, ITEM_CONNECT_FAILED, 1);
+		struct retry_facts facts = {.random = chances[i].random, .now_us = now};
+		uint64_t wait = 0;
+
+		call.deadline_us = now + chances[i].left_us;
+		ck_assert_int_eq(retry_decide(&call, &facts, &wait), chances[i].again);
+		ck_assert_uint_eq(wait, chances[i].again ? chances[i].random : 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("retry");
@@ -263,6 +375,11 @@ int main(void)
 	tcase_add_test(tcase, huge_backoffs_neither_overflow_nor_divide_by_zero);
 	tcase_add_test(tcase, a_wait_is_never_shorter_than_what_the_upstream_asked_for);
 	tcase_add_test(tcase, a_wait_that_reaches_the_deadline_is_not_begun);
+	tcase_add_loop_test(tcase,
+		the_wait_before_each_attempt_keeps_within_its_bounds_and_reaches_them, 0,
+		sizeof jitters / sizeof *jitters);
+	tcase_add_loop_test(tcase, waits_are_spread_evenly_from_nothing_to_the_cap, 0, 6);
+	tcase_add_test(tcase, a_wait_of_chance_that_meets_the_deadline_is_not_begun);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

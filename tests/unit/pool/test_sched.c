@@ -1,49 +1,6 @@
 /* test_sched.c - a call's life in the scheduler: bounds, clocks, retries, hops, cancelling, open
  * groups. */
-#include "tests/unit/pool/fakeworld.h"
-
-static struct fake_world world;
-static struct caller *ann;
-static struct fake_group group;
-
-static void begin_with(size_t max_in_flight, struct pool_group_options options)
-{
-	world_init(&world, max_in_flight, 100000);
-	ann = world_caller("ann");
-	options.caller = ann;
-	world_group(&world, &group, options);
-}
-
-static void begin(void)
-{
-	begin_with(100, world_options(NULL));
-}
-
-static void finish(void)
-{
-	if (!group.closed)
-		world_close(&world, &group);
-	world_run(&world);
-	world_free(&world);
-	caller_unref(ann);
-}
-
-static void check_end(const struct fake_call *fake, enum item_code code, enum item_reason reason)
-{
-	ck_assert_uint_eq(fake->returns, 1);
-	ck_assert_int_eq(fake->call.outcome.code, code);
-	ck_assert_int_eq(fake->call.outcome.reason, reason);
-}
-
-/* The first attempt asks for another one after `wait_us`. */
-static void retry_after(struct fake_call *fake, uint64_t wait_us)
-{
-	fake->steps[0].code = ITEM_UPSTREAM_STATUS;
-	fake->steps[0].again = true;
-	fake->steps[0].wait_us = wait_us;
-	fake->steps[1] = (struct fake_step){.takes_us = 10 * MS};
-	fake->step_count = 2;
-}
+#include "tests/unit/pool/one_group.h"
 
 START_TEST(a_group_never_has_more_in_flight_than_its_concurrency)
 {
@@ -115,17 +72,18 @@ END_TEST
 
 START_TEST(calls_in_flight_are_counted_under_the_rule_of_their_upstream)
 {
-	size_t counts[FAKE_RULE + 1];
+	struct upstream_rule_stats stats[FAKE_RULE + 1] = {0};
 
 	begin();
 	world_submit_many(&world, &group, "http://a:80", 3, 10 * MS);
 	world_submit_many(&world, &group, "http://b:80", 2, 10 * MS);
 	world_pump(&world);
-	sched_rule_counts(world.sched, counts, FAKE_RULE + 1);
-	ck_assert_uint_eq(counts[FAKE_RULE], 5);
-	ck_assert_uint_eq(counts[0], 0);
-	sched_rule_counts(world.sched, counts, 1); /* a configuration with fewer rules */
-	ck_assert_uint_eq(counts[0], 0);
+	sched_rule_stats(
+		world.sched, world.now_us, stats, FAKE_RULE); /* a configuration with fewer rules */
+	ck_assert_uint_eq(stats[0].in_flight, 0);
+	sched_rule_stats(world.sched, world.now_us, stats, FAKE_RULE + 1);
+	ck_assert_uint_eq(stats[FAKE_RULE].in_flight, 5);
+	ck_assert_uint_eq(stats[0].in_flight, 0);
 	finish();
 }
 END_TEST

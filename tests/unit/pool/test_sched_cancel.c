@@ -1,44 +1,6 @@
-/* test_sched.c - a call's life in the scheduler: bounds, clocks, retries, hops, cancelling, open
- * groups. */
-#include "tests/unit/pool/fakeworld.h"
-
-static struct fake_world world;
-static struct caller *ann;
-static struct fake_group group;
-
-static void begin_with(size_t max_in_flight, struct pool_group_options options)
-{
-	world_init(&world, max_in_flight, 100000);
-	ann = world_caller("ann");
-	options.caller = ann;
-	world_group(&world, &group, options);
-}
-
-static void finish(void)
-{
-	if (!group.closed)
-		world_close(&world, &group);
-	world_run(&world);
-	world_free(&world);
-	caller_unref(ann);
-}
-
-static void check_end(const struct fake_call *fake, enum item_code code, enum item_reason reason)
-{
-	ck_assert_uint_eq(fake->returns, 1);
-	ck_assert_int_eq(fake->call.outcome.code, code);
-	ck_assert_int_eq(fake->call.outcome.reason, reason);
-}
-
-/* The first attempt asks for another one after `wait_us`. */
-static void retry_after(struct fake_call *fake, uint64_t wait_us)
-{
-	fake->steps[0].code = ITEM_UPSTREAM_STATUS;
-	fake->steps[0].again = true;
-	fake->steps[0].wait_us = wait_us;
-	fake->steps[1] = (struct fake_step){.takes_us = 10 * MS};
-	fake->step_count = 2;
-}
+/* test_sched_cancel.c - calls that are not to go on: stopped on an error, cancelled, their client
+ * gone. */
+#include "tests/unit/pool/one_group.h"
 
 START_TEST(stop_on_error_stops_those_that_never_started_and_no_others)
 {

@@ -1,44 +1,6 @@
 /* test_sched_endpoint.c - a named endpoint's bounds hold over all groups that use it, whoever's
- * they are and wherever they call; what waits for one bound holds none of the other. */
-#include "tests/unit/pool/fakeworld.h"
-
-static struct fake_world world;
-static struct caller *ann, *bob, *cy;
-static struct fake_endpoint *chat;
-
-static void begin(unsigned limit, double rate_per_s)
-{
-	world_init(&world, 1000, 100000);
-	ann = world_caller("ann");
-	bob = world_caller("bob");
-	cy = world_caller("cy");
-	chat = world_endpoint(&world, "chat");
-	world_bound(&world, chat, limit, rate_per_s);
-}
-
-static void finish(void)
-{
-	world_run(&world);
-	world_free(&world);
-	caller_unref(ann);
-	caller_unref(bob);
-	caller_unref(cy);
-}
-
-static void reload(unsigned limit, double rate_per_s)
-{
-	world_bound(&world, chat, limit, rate_per_s);
-	sched_set_bounds(world.sched, 1000, 100000, world.now_us);
-	sched_check(world.sched);
-}
-
-static void open_group(struct fake_group *group, struct caller *caller, const char *endpoint)
-{
-	struct pool_group_options options = world_options(caller);
-
-	options.endpoint = endpoint;
-	world_group(&world, group, options);
-}
+ * they are and wherever they call. */
+#include "tests/unit/pool/endpoint_world.h"
 
 START_TEST(its_concurrency_holds_over_the_groups_of_two_callers)
 {
@@ -217,117 +179,6 @@ START_TEST(a_token_kept_for_a_call_that_cannot_start_is_not_worth_two_later)
 }
 END_TEST
 
-START_TEST(others_calls_to_its_upstream_are_not_held_up_by_a_full_endpoint)
-{
-	struct fake_group chats, bobs;
-
-	begin(1, 0);
-	world_origin(&world, "http://a:80")->limit = 2;
-	open_group(&chats, ann, "chat");
-	open_group(&bobs, bob, NULL);
-	world_submit_many(&world, &chats, "http://a:80", 50, SECOND);
-	world_pump(&world);
-	world_submit_many(&world, &bobs, "http://a:80", 50, 10 * MS);
-	world_run_until(&world, world.now_us + 500 * MS);
-	ck_assert_uint_eq(bobs.returned, 50);
-	ck_assert_uint_eq(chats.flying, 1);
-	world_close(&world, &chats);
-	world_close(&world, &bobs);
-	finish();
-}
-END_TEST
-
-static const struct {
-	unsigned endpoint, upstream; /* slots */
-	size_t at_least;             /* calls of each caller within a second */
-} both_bounds[] = {
-	{1, 1, 33},
-	{1, 2, 34},
-	{1, 3, 36},
-	{2, 2, 66},
-	{2, 3, 66},
-	{2, 5, 80},
-	{3, 2, 66},
-	{5, 7, 200},
-};
-
-START_TEST(nobody_starves_where_both_bounds_are_full)
-{
-	static const uint64_t takes[] = {10 * MS, 11 * MS, 7 * MS};
-	unsigned slots = both_bounds[_i].upstream;
-	struct fake_group groups[3];
-
-	begin(both_bounds[_i].endpoint, 0);
-	world_origin(&world, "http://a:80")->limit = slots;
-	open_group(&groups[0], ann, "chat");
-	open_group(&groups[1], cy, "chat");
-	open_group(&groups[2], bob, NULL);
-	for (size_t i = 0; i < 3; i++)
-		world_submit_many(&world, &groups[i], "http://a:80", 1000, takes[i]);
-	world_run_until(&world, world.now_us + SECOND);
-	ck_assert_uint_ge(world.returned, 88 * slots); /* the upstream is never idle */
-	for (size_t i = 0; i < 3; i++)
-		ck_assert_uint_ge(groups[i].returned, both_bounds[_i].at_least);
-	for (size_t i = 0; i < 3; i++) {
-		world_cancel(&world, &groups[i], POOL_CLIENT_GONE);
-		world_close(&world, &groups[i]);
-	}
-	finish();
-}
-END_TEST
-
-START_TEST(many_groups_of_one_caller_do_not_starve_another_where_both_bounds_are_full)
-{
-	struct fake_group anns[20], cys, bobs;
-
-	begin(1, 0);
-	world_origin(&world, "http://a:80")->limit = 1;
-	open_group(&bobs, bob, NULL);
-	world_submit_many(&world, &bobs, "http://a:80", 100, 10 * MS);
-	for (size_t i = 0; i < 20; i++) {
-		open_group(&anns[i], ann, "chat");
-		world_submit_many(&world, &anns[i], "http://a:80", 10, 10 * MS);
-		world_pump(&world);
-	}
-	open_group(&cys, cy, "chat");
-	world_submit_many(&world, &cys, "http://a:80", 100, 10 * MS);
-	world_run_until(&world, world.now_us + 600 * MS);
-	ck_assert_uint_ge(cys.returned, 12);
-	ck_assert_uint_ge(bobs.returned, 12);
-	world_close(&world, &bobs);
-	for (size_t i = 0; i < 20; i++)
-		world_close(&world, &anns[i]);
-	world_close(&world, &cys);
-	finish();
-}
-END_TEST
-
-START_TEST(a_full_upstream_does_not_strand_its_slots)
-{
-	struct fake_group anns, bobs, others;
-
-	begin(1, 0);
-	world_origin(&world, "http://a:80")->limit = 1;
-	open_group(&others, cy, NULL);
-	world_submit_one(&world, &others, "http://a:80", 10 * SECOND);
-	world_pump(&world);
-	open_group(&anns, ann, "chat");
-	world_submit_many(&world, &anns, "http://a:80", 5, 10 * MS);
-	world_pump(&world);
-	ck_assert_uint_eq(anns.flying, 0);
-	open_group(&bobs, bob, "chat");
-	world_submit_many(&world, &bobs, "http://b:80", 20, 10 * MS);
-	world_run_until(&world, world.now_us + 250 * MS);
-	ck_assert_uint_eq(bobs.returned, 20);
-	world_run_until(&world, 1010 * SECOND + 100 * MS);
-	ck_assert_uint_eq(anns.returned, 5);
-	world_close(&world, &anns);
-	world_close(&world, &bobs);
-	world_close(&world, &others);
-	finish();
-}
-END_TEST
-
 START_TEST(a_cancelled_group_passes_its_slot_on)
 {
 	struct fake_group anns, bobs;
@@ -372,162 +223,6 @@ START_TEST(a_promise_that_is_not_used_goes_to_the_next_one)
 	world_close(&world, &anns);
 	world_close(&world, &bobs);
 	world_close(&world, &others);
-	finish();
-}
-END_TEST
-
-START_TEST(a_reload_raises_it_and_those_that_wait_start)
-{
-	struct fake_group anns, bobs;
-
-	begin(1, 0);
-	open_group(&anns, ann, "chat");
-	open_group(&bobs, bob, "chat");
-	world_submit_many(&world, &anns, "http://a:80", 10, SECOND);
-	world_submit_many(&world, &bobs, "http://a:80", 10, SECOND);
-	world_pump(&world);
-	ck_assert_uint_eq(world.flying, 1);
-	reload(7, 0);
-	world_pump(&world);
-	ck_assert_uint_eq(world.flying, 7);
-	ck_assert_uint_ge(bobs.flying, 3);
-	reload(2, 0); /* what is in flight stays */
-	world_pump(&world);
-	ck_assert_uint_eq(world.flying, 7);
-	world_run_until(&world, world.now_us + SECOND);
-	ck_assert_uint_eq(world.flying, 2);
-	reload(UINT_MAX, 0); /* it is not bounded any more */
-	world_pump(&world);
-	ck_assert_uint_eq(world.flying + world.returned, 20);
-	world_close(&world, &anns);
-	world_close(&world, &bobs);
-	finish();
-}
-END_TEST
-
-START_TEST(a_reload_changes_its_rate_and_those_that_wait_go_by_the_new_one)
-{
-	struct fake_group group;
-
-	begin(UINT_MAX, 0.001);
-	world_origin(&world, "http://a:80")->limit = 1000;
-	open_group(&group, ann, "chat");
-	world_submit_many(&world, &group, "http://a:80", 200, MS);
-	world_run_until(&world, world.now_us + 10 * SECOND);
-	ck_assert_uint_eq(world.start_count, 1);
-	reload(UINT_MAX, 10);
-	world_run_until(&world, world.now_us + SECOND + 200);
-	ck_assert_uint_eq(world.start_count, 11);
-	reload(UINT_MAX, 0);
-	world_pump(&world);
-	ck_assert_uint_eq(world.start_count, 200);
-	world_close(&world, &group);
-	finish();
-}
-END_TEST
-
-START_TEST(an_endpoint_without_bounds_gets_them_by_a_reload)
-{
-	struct fake_group group;
-
-	begin(UINT_MAX, 0);
-	open_group(&group, ann, "chat");
-	world_submit_many(&world, &group, "http://a:80", 5, 10 * MS);
-	world_pump(&world);
-	ck_assert_uint_eq(world.flying, 5);
-	reload(2, 0);
-	world_submit_many(&world, &group, "http://a:80", 5, 10 * MS);
-	world_run_until(&world, world.now_us + 15 * MS);
-	ck_assert_uint_eq(world.flying, 2);
-	world_close(&world, &group);
-	world_run(&world);
-	reload(UINT_MAX, 0); /* nobody uses it and it bounds nothing: it is forgotten */
-	finish();
-}
-END_TEST
-
-START_TEST(what_runs_when_a_reload_removes_it_keeps_to_its_bounds)
-{
-	struct fake_group anns, bobs;
-
-	begin(2, 100);
-	open_group(&anns, ann, "chat");
-	open_group(&bobs, bob, "chat");
-	world_submit_many(&world, &anns, "http://a:80", 20, 50 * MS);
-	world_submit_many(&world, &bobs, "http://a:80", 20, 50 * MS);
-	world_run_until(&world, world.now_us + 30 * MS);
-	chat->removed = true;
-	reload(2, 100);
-	world_run_until(&world, world.now_us + 100 * MS); /* the world minds its books */
-	ck_assert_uint_eq(world.flying, 2);
-	world_close(&world, &anns);
-	world_close(&world, &bobs);
-	world_run(&world);
-	ck_assert_uint_le(world.most_flying, 2);
-	finish();
-}
-END_TEST
-
-static struct fake_call **run_late(struct pool_group_options options)
-{
-	static struct fake_group group;
-	struct fake_call **fakes;
-
-	options.endpoint = "chat";
-	options.deadline_us = 1000 * SECOND + 1200 * MS;
-	world_group(&world, &group, options);
-	fakes = world_submit_many(&world, &group, "http://a:80", 6, 2 * SECOND);
-	for (size_t i = 0; i < 6; i++)
-		fakes[i]->steps[0].takes_us = i < 3 ? MS : 2 * SECOND;
-	world_close(&world, &group);
-	return fakes;
-}
-
-START_TEST(what_waits_for_its_rate_when_the_batchs_clock_runs_out_ends_as_rate_limited)
-{
-	struct fake_call **fakes;
-
-	begin(10, 2);
-	fakes = run_late(world_options(ann));
-	world_run(&world);
-	for (size_t i = 0; i < 6; i++)
-		ck_assert_int_eq(fakes[i]->call.outcome.code, i < 3 ? ITEM_OK : ITEM_RATE_LIMITED);
-	finish();
-}
-END_TEST
-
-START_TEST(what_waits_for_its_slot_when_the_batchs_clock_runs_out_ends_as_timed_out)
-{
-	struct fake_call **fakes;
-
-	begin(1, 0);
-	fakes = run_late(world_options(ann));
-	world_run(&world);
-	for (size_t i = 4; i < 6; i++) {
-		ck_assert_int_eq(fakes[i]->call.outcome.code, ITEM_TIMEOUT);
-		ck_assert_int_eq(fakes[i]->call.outcome.reason, REASON_QUEUE);
-	}
-	finish();
-}
-END_TEST
-
-START_TEST(what_waits_for_the_upstream_of_a_rated_endpoint_ends_as_timed_out_in_the_queue)
-{
-	struct fake_group others;
-	struct fake_call **fakes;
-
-	begin(10, 2);
-	world_origin(&world, "http://a:80")->limit = 1;
-	open_group(&others, bob, NULL);
-	world_submit_one(&world, &others, "http://a:80", 5 * SECOND);
-	world_close(&world, &others);
-	world_pump(&world);
-	fakes = run_late(world_options(ann));
-	world_run(&world);
-	for (size_t i = 0; i < 6; i++) {
-		ck_assert_int_eq(fakes[i]->call.outcome.code, ITEM_TIMEOUT);
-		ck_assert_int_eq(fakes[i]->call.outcome.reason, REASON_QUEUE);
-	}
 	finish();
 }
 END_TEST
@@ -617,29 +312,6 @@ START_TEST(without_memory_no_group_of_it_is_made_and_nothing_of_a_submission_is_
 }
 END_TEST
 
-/* What is done where both bounds are full does not grow with those that wait: the world would take
- * hours otherwise. */
-START_TEST(thousands_of_groups_may_wait_for_two_full_bounds)
-{
-	enum { GROUPS = 20000 };
-	struct fake_group *groups = mem_new((GROUPS + 1) * sizeof *groups);
-
-	begin(2, 0);
-	world.checks = false;
-	world_origin(&world, "http://a:80")->limit = 3;
-	open_group(&groups[GROUPS], bob, NULL);
-	world_submit_many(&world, &groups[GROUPS], "http://a:80", GROUPS, 9 * MS);
-	for (size_t i = 0; i < GROUPS; i++) {
-		open_group(&groups[i], ann, "chat");
-		world_submit_one(&world, &groups[i], "http://a:80", 10 * MS);
-		world_close(&world, &groups[i]);
-	}
-	world_close(&world, &groups[GROUPS]);
-	finish();
-	mem_free(groups);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("sched_endpoint");
@@ -657,29 +329,12 @@ int main(void)
 	tcase_add_test(tcase, those_that_wait_for_its_rate_wait_for_one_timer);
 	tcase_add_test(tcase, leaving_it_alone_does_not_bring_the_next_token_early);
 	tcase_add_test(tcase, a_token_kept_for_a_call_that_cannot_start_is_not_worth_two_later);
-	tcase_add_test(tcase, others_calls_to_its_upstream_are_not_held_up_by_a_full_endpoint);
-	tcase_add_loop_test(tcase, nobody_starves_where_both_bounds_are_full, 0,
-		sizeof both_bounds / sizeof *both_bounds);
-	tcase_add_test(
-		tcase, many_groups_of_one_caller_do_not_starve_another_where_both_bounds_are_full);
-	tcase_add_test(tcase, a_full_upstream_does_not_strand_its_slots);
 	tcase_add_test(tcase, a_cancelled_group_passes_its_slot_on);
 	tcase_add_test(tcase, a_promise_that_is_not_used_goes_to_the_next_one);
-	tcase_add_test(tcase, a_reload_raises_it_and_those_that_wait_start);
-	tcase_add_test(tcase, a_reload_changes_its_rate_and_those_that_wait_go_by_the_new_one);
-	tcase_add_test(tcase, an_endpoint_without_bounds_gets_them_by_a_reload);
-	tcase_add_test(tcase, what_runs_when_a_reload_removes_it_keeps_to_its_bounds);
-	tcase_add_test(
-		tcase, what_waits_for_its_rate_when_the_batchs_clock_runs_out_ends_as_rate_limited);
-	tcase_add_test(
-		tcase, what_waits_for_its_slot_when_the_batchs_clock_runs_out_ends_as_timed_out);
-	tcase_add_test(tcase,
-		what_waits_for_the_upstream_of_a_rated_endpoint_ends_as_timed_out_in_the_queue);
 	tcase_add_test(tcase, a_groups_own_bounds_hold_beside_its_endpoints);
 	tcase_add_test(tcase, an_attempt_that_is_repeated_waits_for_its_slot_again);
 	tcase_add_test(
 		tcase, without_memory_no_group_of_it_is_made_and_nothing_of_a_submission_is_taken);
-	tcase_add_test(tcase, thousands_of_groups_may_wait_for_two_full_bounds);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -1,5 +1,6 @@
 /* test_sched_limits.c - what is let in and how fast: all-or-none admission, shares of the queue,
  * memory, rate limits. */
+#include "tests/unit/pool/fake_guard.h"
 #include "tests/unit/pool/fakeworld.h"
 
 static struct fake_world world;
@@ -39,9 +40,9 @@ START_TEST(a_submission_that_does_not_fit_is_refused_as_a_whole)
 	ck_assert_int_eq(try_many(&group, 90), ERR_OK);
 	ck_assert_int_eq(try_many(&group, 11), ERR_BUSY);
 	ck_assert_uint_eq(world_stats(&world).queued, 90);
-	ck_assert(sched_has_room(world.sched));
+	ck_assert_uint_eq(sched_room(world.sched), 10);
 	ck_assert_int_eq(try_many(&group, 10), ERR_OK);
-	ck_assert(!sched_has_room(world.sched));
+	ck_assert_uint_eq(sched_room(world.sched), 0);
 	ck_assert_int_eq(try_many(&group, 0), ERR_OK);
 	ck_assert_int_eq(try_many(&group, 1), ERR_BUSY);
 	world_pump(&world); /* what is in flight is not in the queue */
@@ -64,6 +65,41 @@ START_TEST(a_caller_may_not_hold_more_than_its_share_of_a_queue_that_others_wait
 	ck_assert_int_eq(try_many(&bobs, 10), ERR_OK);
 	world_close(&world, &anns);
 	world_close(&world, &bobs);
+	finish();
+}
+END_TEST
+
+START_TEST(who_keeps_the_queue_full_leaves_its_reserve_to_others)
+{
+	struct fake_group anns, bobs;
+
+	begin(1, 100);
+	sched_set_reserve(world.sched, 12);
+	world_group(&world, &anns, world_options(ann));
+	world_group(&world, &bobs, world_options(bob));
+	ck_assert_int_eq(try_many(&anns, 80), ERR_OK);
+	ck_assert_int_eq(try_many(&anns, 9), ERR_BUSY);
+	ck_assert_int_eq(try_many(&anns, 8), ERR_OK);
+	ck_assert_int_eq(try_many(&anns, 1), ERR_BUSY);
+	ck_assert_int_eq(try_many(&bobs, 8), ERR_OK);
+	ck_assert_int_eq(try_many(&bobs, 4), ERR_OK);   /* little, though not the first */
+	ck_assert_int_eq(try_many(&bobs, 1), ERR_BUSY); /* the queue is full */
+	world_close(&world, &anns);
+	world_close(&world, &bobs);
+	finish();
+}
+END_TEST
+
+START_TEST(a_batch_as_large_as_the_queue_fits_an_empty_one_for_all_its_reserve)
+{
+	struct fake_group anns;
+
+	begin(1, 100);
+	sched_set_reserve(world.sched, 12);
+	world_group(&world, &anns, world_options(ann));
+	ck_assert_int_eq(try_many(&anns, 101), ERR_BUSY);
+	ck_assert_int_eq(try_many(&anns, 100), ERR_OK);
+	world_close(&world, &anns);
 	finish();
 }
 END_TEST
@@ -332,6 +368,8 @@ int main(void)
 	tcase_add_test(tcase, a_submission_that_does_not_fit_is_refused_as_a_whole);
 	tcase_add_test(
 		tcase, a_caller_may_not_hold_more_than_its_share_of_a_queue_that_others_wait_in);
+	tcase_add_test(tcase, who_keeps_the_queue_full_leaves_its_reserve_to_others);
+	tcase_add_test(tcase, a_batch_as_large_as_the_queue_fits_an_empty_one_for_all_its_reserve);
 	tcase_add_test(tcase, without_memory_nothing_of_a_submission_is_taken);
 	tcase_add_test(tcase, without_memory_no_group_is_made);
 	tcase_add_test(tcase, without_memory_no_scheduler_is_made);

@@ -1,6 +1,7 @@
 /* test_sched_random.c - thousands of random schedules: whatever happens, every call comes back
  * once, no bound is passed and nothing is left waiting that could start. A failure names its loop
  * of worlds (random:name:N); SCHED_LOOP=N runs that one again. */
+#include "tests/unit/pool/fake_guard.h"
 #include "tests/unit/pool/fakeworld.h"
 
 #ifdef __SANITIZE_THREAD__
@@ -46,7 +47,8 @@ struct place { /* one random world and who lives in it */
 	size_t group_count, in_step;
 	struct fake_origin *origins[ORIGINS];
 	struct fake_endpoint *endpoints[ENDPOINTS];
-	bool ended; /* cancel_all was called */
+	bool ended;  /* cancel_all was called */
+	bool stormy; /* much in flight at few origins, most of it retries */
 };
 
 /* It never bounds nothing at all, so that the scheduler keeps it, and its tokens, to the end. */
@@ -57,6 +59,22 @@ static void bound_endpoint(struct place *place, struct fake_endpoint *endpoint)
 
 	world_bound(&place->world, endpoint,
 		chance(20) && rate > 0 ? UINT_MAX : 1 + (unsigned)below(chance(50) ? 2 : 10), rate);
+}
+
+static double random_rate(void)
+{
+	static const double rates[] = {0, 0, 0, 0, 3, 40, 1000};
+
+	return rates[below(sizeof rates / sizeof *rates)];
+}
+
+static struct breaker_rule random_breaker(void)
+{
+	uint64_t open_us = 1 + below(200 * MS);
+
+	if (chance(50))
+		return (struct breaker_rule){0};
+	return (struct breaker_rule){1 + (unsigned)below(4), open_us, open_us + below(500 * MS)};
 }
 
 static struct pool_group_options random_options(struct place *place)
@@ -76,7 +94,12 @@ static struct fake_step random_step(struct place *place, bool last)
 {
 	struct fake_step step = {.takes_us = below(chance(90) ? 30 * MS : SECOND)};
 
-	step.code = chance(80) ? ITEM_OK : ITEM_UPSTREAM_STATUS;
+	step.code = chance(70)   ? ITEM_OK
+		    : chance(40) ? ITEM_UPSTREAM_STATUS
+		    : chance(80) ? ITEM_CONNECT_FAILED
+				 : ITEM_TIMEOUT;
+	if (step.code == ITEM_UPSTREAM_STATUS && chance(30))
+		step.pause_us = 1 + below(chance(90) ? 200 * MS : 3 * SECOND);
 	if (last)
 		return step;
 	step.again = true;
@@ -87,10 +110,11 @@ static struct fake_step random_step(struct place *place, bool last)
 
 static struct fake_call *random_call(struct place *place)
 {
-	struct fake_call *fake = world_call(&place->world, place->origins[below(ORIGINS)]->name);
+	size_t origin = place->stormy && chance(80) ? 0 : below(ORIGINS);
+	struct fake_call *fake = world_call(&place->world, place->origins[origin]->name);
 
 	fake->call.request.timeout_us = chance(80) ? 30 * SECOND : 1 + below(300 * MS);
-	fake->step_count = chance(70) ? 1 : 1 + below(FAKE_STEPS_MAX);
+	fake->step_count = chance(place->stormy ? 10 : 70) ? 1 : 1 + below(FAKE_STEPS_MAX);
 	for (size_t i = 0; i < fake->step_count; i++)
 		fake->steps[i] = random_step(place, i + 1 == fake->step_count);
 	return fake;
@@ -152,8 +176,7 @@ static void do_group(struct place *place)
 
 static void do_cancel(struct place *place)
 {
-	static const enum pool_cancel whys[] = {
-		POOL_STOP_ON_ERROR, POOL_CLIENT_GONE, POOL_JOB_CANCELLED};
+	static const enum pool_cancel whys[] = {POOL_STOP_ON_ERROR, POOL_CLIENT_GONE, POOL_DRAIN};
 	struct fake_group *group = open_group(place);
 
 	if (group)
@@ -186,10 +209,29 @@ static bool any_held(const struct place *place)
 	return false;
 }
 
+/* A draw a statement: the same seed is the same world with every compiler. */
+static void reload_rate(struct place *place)
+{
+	struct fake_origin *origin = place->origins[below(ORIGINS)];
+
+	world_set_rate(&place->world, &origin->bucket, random_rate());
+}
+
+static void reload_breaker(struct place *place)
+{
+	struct fake_origin *origin = place->origins[below(ORIGINS)];
+
+	world_set_breaker(origin, random_breaker());
+}
+
 static void do_reload(struct place *place)
 {
 	place->world.max_in_flight = 1 + below(12);
 	place->origins[below(ORIGINS)]->limit = 1 + (unsigned)below(6);
+	if (chance(30))
+		reload_rate(place);
+	if (chance(30))
+		reload_breaker(place);
 	if (chance(70))
 		bound_endpoint(place, place->endpoints[below(ENDPOINTS)]);
 	sched_set_bounds(place->world.sched, place->world.max_in_flight, 20 + below(100),
@@ -213,6 +255,28 @@ static bool lacks_token(const struct fake_world *world, const struct fake_bucket
 	return bucket->rate > 0 && world_tokens(bucket, world->now_us) < 1 + 3e-6 * bucket->rate;
 }
 
+static bool is_paused(const struct fake_world *world, const struct fake_origin *origin,
+	const struct fake_group *group)
+{
+	for (size_t i = 0; i < FAKE_PAUSES_MAX; i++)
+		if (origin->pauses[i].caller == group->options.caller &&
+			origin->pauses[i].until_us > world->now_us)
+			return true;
+	return false;
+}
+
+/* Its breaker, or the budget of its retries, keeps the call. */
+static bool is_kept(const struct fake_origin *origin, const struct fake_call *fake)
+{
+	size_t share = origin->flying * origin->retry_percent / 100;
+
+	MUST(!origin->breaker.open || origin->breaker.until_us <= fake->world->now_us);
+	if (origin->breaker.open && origin->breaker.probe)
+		return true;
+	return origin->retry_percent && fake->call.retry &&
+	       origin->retries_flying >= (share > 3 ? share : 3);
+}
+
 /* Nothing that could start is left over, by the books of the world alone. */
 static void check_nothing_waits_in_vain(struct place *place)
 {
@@ -232,6 +296,8 @@ static void check_nothing_waits_in_vain(struct place *place)
 			continue;
 		MUST(group->flying >= group->options.concurrency ||
 			lacks_token(world, &group->bucket) || origin->flying >= origin->limit ||
+			lacks_token(world, &origin->bucket) || is_paused(world, origin, group) ||
+			is_kept(origin, fake) ||
 			(group->endpoint && (group->endpoint->flying >= group->endpoint->limit ||
 						    lacks_token(world, &group->endpoint->bucket))));
 	}
@@ -334,12 +400,18 @@ static void run_world(uint64_t seed)
 	struct fake_world *world = &place->world;
 
 	state = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
-	world_init(world, 1 + below(12), 40 + below(80));
+	place->stormy = chance(15);
+	world_init(world, 1 + below(place->stormy ? 60 : 12), 40 + below(80));
 	for (size_t i = 0; i < CALLERS; i++)
 		place->callers[i] = world_caller((const char *[]){"ann", "bob", "cy"}[i]);
 	for (size_t i = 0; i < ORIGINS; i++) {
 		place->origins[i] = world_origin(world, (const char *[]){"a", "b", "c", "d"}[i]);
-		place->origins[i]->limit = 1 + (unsigned)below(chance(50) ? 2 : 10);
+		place->origins[i]->limit = 1 + (unsigned)below(place->stormy ? 40
+							       : chance(50)  ? 2
+									     : 10);
+		place->origins[i]->bucket.rate = random_rate();
+		place->origins[i]->rule = random_breaker();
+		place->origins[i]->retry_percent = chance(50) ? 0 : 1 + (unsigned)below(60);
 	}
 	for (size_t i = 0; i < ENDPOINTS; i++) {
 		place->endpoints[i] = world_endpoint(world, (const char *[]){"x", "y"}[i]);
@@ -368,7 +440,7 @@ static void run_world(uint64_t seed)
 START_TEST(whatever_happens_every_call_comes_back_once_and_no_bound_is_passed)
 {
 	for (int i = 1; i <= WORLDS_A_LOOP; i++)
-		run_world((uint64_t)(_i * WORLDS_A_LOOP + i));
+		run_world((uint64_t)_i * WORLDS_A_LOOP + (uint64_t)i);
 }
 END_TEST
 

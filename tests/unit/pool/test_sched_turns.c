@@ -1,5 +1,6 @@
 /* test_sched_turns.c - whose turn it is: callers, then their batches, then a batch's upstreams; no
  * one starves. */
+#include "tests/unit/pool/fake_guard.h"
 #include "tests/unit/pool/fakeworld.h"
 
 static struct fake_world world;
@@ -293,7 +294,7 @@ START_TEST(an_upstream_that_never_answers_holds_its_bound_while_others_flow)
 	world.checks = false;
 	world_origin(&world, "http://dead:80")->limit = 5;
 	world_group(&world, &group, world_options(ann));
-	dead = world_submit_many(&world, &group, "http://dead:80", 1000, CLOCK_NEVER);
+	world_submit_many(&world, &group, "http://dead:80", 1000, CLOCK_NEVER);
 	world_submit_many(&world, &group, "http://well:80", 1500, 10 * MS);
 	dead = world.calls;
 	from = world.now_us;
@@ -304,6 +305,60 @@ START_TEST(an_upstream_that_never_answers_holds_its_bound_while_others_flow)
 	world_close(&world, &group);
 	for (size_t i = 0; i < 5; i++)
 		world_land(&world, dead[i]);
+	finish();
+}
+END_TEST
+
+/* How long the healthy half of a batch takes whose other half goes to an upstream that takes that
+ * long; their items alternate. */
+static uint64_t healthy_half_takes(uint64_t dead_takes_us)
+{
+	struct pool_group_options options;
+	struct fake_group group;
+	struct fake_call *healthy[100];
+	uint64_t begun, last = 0;
+
+	begin(256);
+	begun = world.now_us;
+	options = world_options(ann);
+	options.concurrency = 32;
+	world_group(&world, &group, options);
+	for (size_t i = 0; i < 100; i++) {
+		world_submit_one(&world, &group, "http://dead:80", dead_takes_us);
+		healthy[i] = world_submit_one(&world, &group, "http://well:80", 50 * MS);
+	}
+	world_close(&world, &group);
+	world_run(&world);
+	for (size_t i = 0; i < 100; i++)
+		if (healthy[i]->returned_us > last)
+			last = healthy[i]->returned_us;
+	finish();
+	return last - begun;
+}
+
+START_TEST(a_dead_upstream_takes_no_more_than_its_share_of_a_batchs_slots)
+{
+	/* 100 of 50 ms at 32: 4 rounds alone, 7 at 16 */
+	ck_assert_uint_eq(healthy_half_takes(30 * SECOND), 350 * MS);
+}
+END_TEST
+
+START_TEST(an_upstream_whose_batch_has_nothing_else_ready_takes_all_its_slots)
+{
+	struct pool_group_options options;
+	struct fake_group group;
+	uint64_t begun;
+
+	begin(256);
+	begun = world.now_us;
+	options = world_options(ann);
+	options.concurrency = 32;
+	world_group(&world, &group, options);
+	world_submit_one(&world, &group, "http://slow:80", 70 * MS);
+	world_submit_many(&world, &group, "http://fast:80", 62, 50 * MS);
+	world_close(&world, &group);
+	world_run(&world);
+	ck_assert_uint_eq(world.now_us - begun, 100 * MS); /* 31 at a time */
 	finish();
 }
 END_TEST
@@ -379,6 +434,8 @@ int main(void)
 	tcase_add_test(
 		tcase, room_is_kept_for_the_one_it_was_promised_to_until_the_pool_has_a_place);
 	tcase_add_test(tcase, an_upstream_that_never_answers_holds_its_bound_while_others_flow);
+	tcase_add_test(tcase, a_dead_upstream_takes_no_more_than_its_share_of_a_batchs_slots);
+	tcase_add_test(tcase, an_upstream_whose_batch_has_nothing_else_ready_takes_all_its_slots);
 	tcase_add_test(tcase, a_slow_host_leaves_the_pool_to_other_callers);
 	tcase_add_test(tcase, a_retried_call_goes_before_the_others_of_its_run);
 	srunner_run_all(runner, CK_NORMAL);

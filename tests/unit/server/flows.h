@@ -93,8 +93,7 @@ static inline size_t flow_read(void *self, char *out, size_t max, uint64_t *ret_
 	const char *late;
 	size_t len;
 
-	ck_assert_uint_ge(max, 128);
-	ck_assert_uint_eq(*ret_again_us, CLOCK_NEVER);
+	REQUIRE(max >= 128 && *ret_again_us == CLOCK_NEVER);
 	pthread_mutex_lock(&flow->lock);
 	if (flow->alarm && clock_us() >= flow->alarm_us) {
 		flow_append(flow, flow->alarm);
@@ -171,7 +170,7 @@ static inline unsigned flow_now(struct flow *flow, const unsigned *what)
 static inline void flow_add(struct flow *flow)
 {
 	pthread_mutex_lock(&flows.lock);
-	ck_assert_uint_lt(flows.count, FLOWS_MAX);
+	REQUIRE(flows.count < FLOWS_MAX);
 	flows.all[flows.count++] = flow;
 	pthread_cond_broadcast(&flows.changed);
 	pthread_mutex_unlock(&flows.lock);
@@ -187,7 +186,7 @@ static inline void run_flow(void *service, struct exchange *ex)
 	pthread_cond_init(&flow->changed, NULL);
 	flow->ex = ex;
 	flow->stream = http_stream_new(ex);
-	ck_assert_ptr_nonnull(flow->stream);
+	REQUIRE(flow->stream);
 	exchange_attach(ex, flow, flow_gone, flow_left);
 	if (strcmp(how, "early") == 0)
 		flow_say(flow, "early");

@@ -1,9 +1,8 @@
 /* test_accept.c - what a client wants back, and what it sends. */
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "server/accept.h"
+#include "tests/harness/check_main.h"
 
 static const char *const all[] = {
 	"application/json", "application/x-ndjson", "text/event-stream", "text/plain", NULL};
@@ -91,17 +90,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("accept");
-	TCase *tcase = tcase_create("accept");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_add_loop_test(tcase, the_best_of_what_there_is_gets_chosen, 0,
-		sizeof choices / sizeof choices[0]);
-	tcase_add_loop_test(tcase, only_json_in_utf_8_is_taken, 0, sizeof types / sizeof types[0]);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_loop_test(tests, the_best_of_what_there_is_gets_chosen, 0, CHECK_COUNT(choices));
+	tcase_add_loop_test(tests, only_json_in_utf_8_is_taken, 0, CHECK_COUNT(types));
+	return check_run("accept", tests);
 }

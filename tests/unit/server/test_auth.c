@@ -1,11 +1,10 @@
 /* test_auth.c - which caller a key belongs to. */
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/digest.h"
 #include "common/mem.h"
 #include "server/auth.h"
+#include "tests/harness/check_main.h"
 
 static uint8_t hashes[3][32];
 static struct config_key keys[2];
@@ -178,23 +177,16 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("auth");
-	TCase *tcase = tcase_create("auth");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_add_test(tcase, every_hash_of_a_key_names_its_caller);
-	tcase_add_test(tcase, a_caller_may_use_the_endpoints_its_key_names);
-	tcase_add_test(tcase, a_key_without_endpoints_may_use_none);
-	tcase_add_test(tcase, whatever_is_not_a_key_is_refused);
-	tcase_add_test(tcase, with_allow_anonymous_a_wrong_key_is_still_wrong);
-	tcase_add_test(tcase, without_keys_everybody_is_anonymous_whatever_they_send);
-	tcase_add_test(tcase, a_caller_outlives_the_table_it_came_from);
-	tcase_add_test(tcase, without_memory_there_is_an_error_and_no_leak);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_checked_fixture(tests, set_up, tear_down);
+	tcase_add_test(tests, every_hash_of_a_key_names_its_caller);
+	tcase_add_test(tests, a_caller_may_use_the_endpoints_its_key_names);
+	tcase_add_test(tests, a_key_without_endpoints_may_use_none);
+	tcase_add_test(tests, whatever_is_not_a_key_is_refused);
+	tcase_add_test(tests, with_allow_anonymous_a_wrong_key_is_still_wrong);
+	tcase_add_test(tests, without_keys_everybody_is_anonymous_whatever_they_send);
+	tcase_add_test(tests, a_caller_outlives_the_table_it_came_from);
+	tcase_add_test(tests, without_memory_there_is_an_error_and_no_leak);
+	return check_run("auth", tests);
 }

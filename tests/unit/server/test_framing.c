@@ -1,9 +1,8 @@
 /* test_framing.c - which requests are framed in one way only. */
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "server/framing.h"
+#include "tests/harness/check_main.h"
 
 struct field {
 	const char *name, *value;
@@ -139,20 +138,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("framing");
-	TCase *tcase = tcase_create("judge");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_add_test(tcase, a_plain_request_is_sound);
-	tcase_add_test(tcase, what_two_parsers_could_read_in_two_ways_is_refused);
-	tcase_add_test(tcase, a_length_is_digits_and_fits_into_63_bits);
-	tcase_add_test(tcase, names_are_tokens_and_values_have_no_control_bytes);
-	tcase_add_test(tcase, codings_and_expectations_but_the_known_ones_are_refused_as_such);
-	tcase_add_test(tcase, only_the_versions_methods_and_targets_that_are_spoken_pass);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_test(tests, a_plain_request_is_sound);
+	tcase_add_test(tests, what_two_parsers_could_read_in_two_ways_is_refused);
+	tcase_add_test(tests, a_length_is_digits_and_fits_into_63_bits);
+	tcase_add_test(tests, names_are_tokens_and_values_have_no_control_bytes);
+	tcase_add_test(tests, codings_and_expectations_but_the_known_ones_are_refused_as_such);
+	tcase_add_test(tests, only_the_versions_methods_and_targets_that_are_spoken_pass);
+	return check_run("framing", tests);
 }

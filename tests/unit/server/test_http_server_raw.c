@@ -1,5 +1,5 @@
-/* test_http_server.c - the HTTP front as a client sees it: framing, the order of the checks,
- * bodies, answers. */
+/* test_http_server_raw.c - the HTTP front and bytes as no client library writes them: framing. */
+#include "tests/harness/check_main.h"
 #include "toys.h"
 
 static struct toys toys;
@@ -156,27 +156,13 @@ START_TEST(a_target_or_a_field_that_is_too_long_is_refused)
 }
 END_TEST
 
-static Suite *make_suite(void)
-{
-	Suite *suite = suite_create("http_server_raw");
-	TCase *tcase = tcase_create("raw");
-
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_set_timeout(tcase, 120);
-	tcase_add_loop_test(tcase, a_hostile_frame_gets_its_verdict_and_no_second_answer, 0,
-		sizeof raw / sizeof raw[0]);
-	tcase_add_test(tcase, a_target_or_a_field_that_is_too_long_is_refused);
-	suite_add_tcase(suite, tcase);
-	return suite;
-}
-
 int main(void)
 {
-	SRunner *runner = srunner_create(make_suite());
-	int failed;
+	TCase *tests = check_case();
 
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_checked_fixture(tests, set_up, tear_down);
+	tcase_add_loop_test(
+		tests, a_hostile_frame_gets_its_verdict_and_no_second_answer, 0, CHECK_COUNT(raw));
+	tcase_add_test(tests, a_target_or_a_field_that_is_too_long_is_refused);
+	return check_run("http_server_raw", tests);
 }

@@ -1,5 +1,6 @@
 /* test_http_server_state.c - the HTTP front's own state: limits, keys, reload, origins, drain,
  * stop. */
+#include "tests/harness/check_main.h"
 #include "toys.h"
 
 static struct toys toys;
@@ -14,27 +15,6 @@ static void tear_down(void)
 	toys_stop(&toys);
 }
 
-#define GET_OK "GET /ok HTTP/1.1\r\nHost: x\r\n\r\n"
-#define JSON "Content-Type: application/json\r\n"
-
-static void expect_status(struct wire *wire, int status)
-{
-	struct answer answer = wire_answer(wire);
-
-	ck_assert_int_eq(answer.status, status);
-	answer_free(&answer);
-}
-
-static void check_ask(uint16_t port, const char *request, int status)
-{
-	struct answer answer = wire_ask(port, request);
-
-	ck_assert_msg(answer.status == status, "%.70s: %d", request, answer.status);
-	if (status == 401)
-		ck_assert_str_eq(answer_field(&answer, "WWW-Authenticate"), "Bearer");
-	answer_free(&answer);
-}
-
 START_TEST(connections_past_the_limit_are_answered_with_503_and_closed)
 {
 	struct wire first, second, third;
@@ -46,9 +26,9 @@ START_TEST(connections_past_the_limit_are_answered_with_503_and_closed)
 	first = wire_open(port);
 	second = wire_open(port);
 	wire_say(&first, GET_OK);
-	expect_status(&first, 200);
+	toys_expect(&first, 200);
 	wire_say(&second, GET_OK);
-	expect_status(&second, 200);
+	toys_expect(&second, 200);
 	third = wire_open(port);
 	wire_say(&third, GET_OK);
 	answer = wire_answer(&third);
@@ -60,7 +40,7 @@ START_TEST(connections_past_the_limit_are_answered_with_503_and_closed)
 	wire_close(&third);
 	third = wire_open(port);
 	wire_say(&third, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
-	expect_status(&third, 200);
+	toys_expect(&third, 200);
 	wire_close(&third);
 	wire_close(&first);
 	wire_close(&second);
@@ -80,23 +60,26 @@ START_TEST(keys_open_what_they_may_and_nothing_else)
 	toys_add_key(&toys, "team", "secret-one", false, false);
 	toys_add_key(&toys, "boss", "secret-two", true, true);
 	port = toys_start(&toys);
-	check_ask(port, POST_ECHO(""), 401);
-	check_ask(port, POST_ECHO(BEARER("wrong")), 401);
-	check_ask(port, POST_ECHO("Authorization: Basic c2VjcmV0LW9uZQ==\r\n"), 401);
-	check_ask(port, POST_ECHO("Authorization: bEARER secret-one\r\n"), 200);
-	check_ask(port, POST_ECHO(BEARER("secret-one") BEARER("secret-two")), 400);
-	check_ask(port, POST_ADHOC(BEARER("secret-one")), 403);
-	check_ask(port, POST_ADHOC(BEARER("secret-two")), 200);
-	check_ask(port, "GET /admin HTTP/1.1\r\nHost: x\r\n\r\n", 401);
-	check_ask(port, "GET /admin HTTP/1.1\r\nHost: x\r\n" BEARER("secret-one") "\r\n", 403);
-	check_ask(port, "GET /admin HTTP/1.1\r\nHost: x\r\n" BEARER("secret-two") "\r\n", 200);
-	check_ask(port, "GET /ok HTTP/1.1\r\nHost: x\r\n" BEARER("wrong") "\r\n", 200);
+	toys_expect_ask(port, POST_ECHO(""), 401);
+	toys_expect_ask(port, POST_ECHO(BEARER("wrong")), 401);
+	toys_expect_ask(port, POST_ECHO("Authorization: Basic c2VjcmV0LW9uZQ==\r\n"), 401);
+	toys_expect_ask(port, POST_ECHO("Authorization: bEARER secret-one\r\n"), 200);
+	toys_expect_ask(port, POST_ECHO(BEARER("secret-one") BEARER("secret-two")), 400);
+	toys_expect_ask(port, POST_ADHOC(BEARER("secret-one")), 403);
+	toys_expect_ask(port, POST_ADHOC(BEARER("secret-two")), 200);
+	toys_expect_ask(port, "GET /admin HTTP/1.1\r\nHost: x\r\n\r\n", 401);
+	toys_expect_ask(
+		port, "GET /admin HTTP/1.1\r\nHost: x\r\n" BEARER("secret-one") "\r\n", 403);
+	toys_expect_ask(
+		port, "GET /admin HTTP/1.1\r\nHost: x\r\n" BEARER("secret-two") "\r\n", 200);
+	toys_expect_ask(port, "GET /ok HTTP/1.1\r\nHost: x\r\n" BEARER("wrong") "\r\n", 200);
 	/* the key comes before the body's type, and after the path */
-	check_ask(port,
+	toys_expect_ask(port,
 		"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: text/html\r\nContent-Length: "
 		"2\r\n\r\n{}",
 		401);
-	check_ask(port, "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 404);
+	toys_expect_ask(
+		port, "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 404);
 }
 END_TEST
 
@@ -105,17 +88,17 @@ START_TEST(a_reload_changes_keys_and_limits_for_the_requests_that_follow)
 	static struct config next;
 	uint16_t port = toys_start(&toys);
 
-	check_ask(port, POST_ECHO(""), 200);
+	toys_expect_ask(port, POST_ECHO(""), 200);
 	toys_add_key(&toys, "team", "secret-one", true, false);
 	next = toys.config;
 	atomic_init(&next.refs, 1);
 	next.limits.max_body = 1;
 	toys.config.auth.key_count = 0;
 	ck_assert_int_eq(http_server_configure(toys.server, &next), ERR_OK);
-	check_ask(port, POST_ECHO(""), 401);
-	check_ask(port, POST_ECHO(BEARER("secret-one")), 413);
+	toys_expect_ask(port, POST_ECHO(""), 401);
+	toys_expect_ask(port, POST_ECHO(BEARER("secret-one")), 413);
 	ck_assert_int_eq(http_server_configure(toys.server, &toys.config), ERR_OK);
-	check_ask(port, POST_ECHO(""), 200);
+	toys_expect_ask(port, POST_ECHO(""), 200);
 }
 END_TEST
 
@@ -125,7 +108,7 @@ START_TEST(a_reload_without_memory_changes_nothing)
 	uint16_t port = toys_start(&toys);
 	enum err_code code = ERR_NOMEM;
 
-	check_ask(port, POST_ECHO(""), 200);
+	toys_expect_ask(port, POST_ECHO(""), 200);
 	toys_add_key(&toys, "team", "secret-one", true, false);
 	next = toys.config;
 	atomic_init(&next.refs, 1);
@@ -139,7 +122,7 @@ START_TEST(a_reload_without_memory_changes_nothing)
 		mem_fail_at(0);
 		ck_assert(n > 1 || code == ERR_NOMEM);
 		ck_assert_uint_eq(next.refs, code == ERR_OK ? 2 : 1);
-		check_ask(port, POST_ECHO(""), code == ERR_OK ? 401 : 200);
+		toys_expect_ask(port, POST_ECHO(""), code == ERR_OK ? 401 : 200);
 	}
 	ck_assert_int_eq(http_server_configure(toys.server, &toys.config), ERR_OK);
 }
@@ -194,7 +177,7 @@ START_TEST(while_draining_only_health_is_answered_and_what_runs_still_ends)
 	wire_say(&waiting, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
 	ex = toys_held(&toys);
 	wire_say(&kept, GET_OK);
-	expect_status(&kept, 200);
+	toys_expect(&kept, 200);
 	http_server_set_state(toys.server, HTTP_DRAINING);
 	wire_say(&kept, GET_OK);
 	answer = wire_answer(&kept);
@@ -203,9 +186,9 @@ START_TEST(while_draining_only_health_is_answered_and_what_runs_still_ends)
 	ck_assert_str_eq(answer_field(&answer, "Connection"), "close");
 	answer_free(&answer);
 	ck_assert(wire_ends(&kept, 5000));
-	check_ask(port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 200);
-	check_ask(port, POST_ECHO(""), 503);
-	check_ask(port, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 404);
+	toys_expect_ask(port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 200);
+	toys_expect_ask(port, POST_ECHO(""), 503);
+	toys_expect_ask(port, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 404);
 	exchange_reply(ex, 200, "text/plain", "at last", 7);
 	answer = wire_answer(&waiting);
 	ck_assert_str_eq(answer.body, "at last");
@@ -250,7 +233,7 @@ START_TEST(stopping_waits_for_a_body_that_is_still_arriving)
 
 	wire_say(&wire, "POST /echo HTTP/1.1\r\nHost: x\r\n" JSON
 			"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n");
-	expect_status(&wire, 100); /* the headers have been read */
+	toys_expect(&wire, 100); /* the headers have been read */
 	ck_assert_int_eq(pthread_create(&stopper, NULL, stop, toys.server), 0);
 	do {
 		answer = wire_ask(port, GET_OK);
@@ -289,10 +272,10 @@ START_TEST(every_answer_of_ours_is_reported_once)
 {
 	uint16_t port = toys_start(&toys);
 
-	check_ask(port, GET_OK, 200);
-	check_ask(port, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 404);
-	check_ask(port, "PUT /ok HTTP/1.1\r\nHost: x\r\n\r\n", 405);
-	check_ask(port, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n", 200);
+	toys_expect_ask(port, GET_OK, 200);
+	toys_expect_ask(port, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 404);
+	toys_expect_ask(port, "PUT /ok HTTP/1.1\r\nHost: x\r\n\r\n", 405);
+	toys_expect_ask(port, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n", 200);
 	http_server_stop(toys.server, 1000);
 	ck_assert_uint_eq(atomic_load(&toys.answered), 4);
 }
@@ -323,7 +306,7 @@ START_TEST(a_request_that_meets_no_memory_costs_nobody_else_anything)
 				"no answer although there was memory");
 			answers += answer.status != 0 ? 2 : 1;
 			answer_free(&answer);
-			check_ask(port, GET_OK, 200);
+			toys_expect_ask(port, GET_OK, 200);
 			ck_assert_uint_lt(n, 200);
 		}
 	}
@@ -332,35 +315,21 @@ START_TEST(a_request_that_meets_no_memory_costs_nobody_else_anything)
 }
 END_TEST
 
-static Suite *make_suite(void)
-{
-	Suite *suite = suite_create("http_server_state");
-	TCase *tcase = tcase_create("state");
-
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_set_timeout(tcase, 120);
-	tcase_add_test(tcase, connections_past_the_limit_are_answered_with_503_and_closed);
-	tcase_add_test(tcase, keys_open_what_they_may_and_nothing_else);
-	tcase_add_test(tcase, a_reload_changes_keys_and_limits_for_the_requests_that_follow);
-	tcase_add_test(tcase, a_reload_without_memory_changes_nothing);
-	tcase_add_test(tcase, options_says_what_is_allowed_and_to_which_origin);
-	tcase_add_test(tcase, while_draining_only_health_is_answered_and_what_runs_still_ends);
-	tcase_add_test(tcase, stopping_waits_for_answers_that_are_being_written);
-	tcase_add_test(tcase, stopping_waits_for_a_body_that_is_still_arriving);
-	tcase_add_test(tcase, stopping_cuts_what_is_not_read_within_the_grace);
-	tcase_add_test(tcase, every_answer_of_ours_is_reported_once);
-	tcase_add_test(tcase, a_request_that_meets_no_memory_costs_nobody_else_anything);
-	suite_add_tcase(suite, tcase);
-	return suite;
-}
-
 int main(void)
 {
-	SRunner *runner = srunner_create(make_suite());
-	int failed;
+	TCase *tests = check_case();
 
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_checked_fixture(tests, set_up, tear_down);
+	tcase_add_test(tests, connections_past_the_limit_are_answered_with_503_and_closed);
+	tcase_add_test(tests, keys_open_what_they_may_and_nothing_else);
+	tcase_add_test(tests, a_reload_changes_keys_and_limits_for_the_requests_that_follow);
+	tcase_add_test(tests, a_reload_without_memory_changes_nothing);
+	tcase_add_test(tests, options_says_what_is_allowed_and_to_which_origin);
+	tcase_add_test(tests, while_draining_only_health_is_answered_and_what_runs_still_ends);
+	tcase_add_test(tests, stopping_waits_for_answers_that_are_being_written);
+	tcase_add_test(tests, stopping_waits_for_a_body_that_is_still_arriving);
+	tcase_add_test(tests, stopping_cuts_what_is_not_read_within_the_grace);
+	tcase_add_test(tests, every_answer_of_ours_is_reported_once);
+	tcase_add_test(tests, a_request_that_meets_no_memory_costs_nobody_else_anything);
+	return check_run("http_server_state", tests);
 }

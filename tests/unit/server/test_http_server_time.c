@@ -1,5 +1,6 @@
 /* test_http_server_time.c - the HTTP front over time: deadlines, clients that leave, many
  * connections. */
+#include "tests/harness/check_main.h"
 #include "toys.h"
 
 static struct toys toys;
@@ -12,27 +13,6 @@ static void set_up(void)
 static void tear_down(void)
 {
 	toys_stop(&toys);
-}
-
-#define GET_OK "GET /ok HTTP/1.1\r\nHost: x\r\n\r\n"
-#define JSON "Content-Type: application/json\r\n"
-
-static void expect_status(struct wire *wire, int status)
-{
-	struct answer answer = wire_answer(wire);
-
-	ck_assert_int_eq(answer.status, status);
-	answer_free(&answer);
-}
-
-static void check_ask(uint16_t port, const char *request, int status)
-{
-	struct answer answer = wire_ask(port, request);
-
-	ck_assert_msg(answer.status == status, "%.70s: %d", request, answer.status);
-	if (status == 401)
-		ck_assert_str_eq(answer_field(&answer, "WWW-Authenticate"), "Bearer");
-	answer_free(&answer);
 }
 
 /* Says one byte of `text` whenever the peer has been silent for a while; the time from
@@ -78,7 +58,7 @@ START_TEST(headers_that_drip_are_cut_at_the_deadline_although_bytes_keep_coming)
 	wire_close(&wire);
 	good = wire_open(http_server_port(toys.server));
 	wire_say(&good, GET_OK);
-	expect_status(&good, 200);
+	toys_expect(&good, 200);
 	wire_close(&good);
 }
 END_TEST
@@ -103,7 +83,7 @@ START_TEST(the_header_deadline_of_a_later_request_begins_with_its_request_line)
 	wire = wire_open(toys_start(&toys));
 	for (int i = 0; i < 3; i++) {
 		wire_say(&wire, GET_OK);
-		expect_status(&wire, 200);
+		toys_expect(&wire, 200);
 	}
 	ck_assert_uint_le(drip(&wire, clock_us(), slow), 6000000);
 	free(slow);
@@ -152,7 +132,7 @@ START_TEST(an_idle_connection_is_cut_after_the_idle_time)
 	toys.config.server.idle_timeout_ms = 150;
 	wire = wire_open(toys_start(&toys));
 	wire_say(&wire, GET_OK);
-	expect_status(&wire, 200);
+	toys_expect(&wire, 200);
 	ck_assert(wire_ends(&wire, 5000));
 	wire_close(&wire);
 }
@@ -266,11 +246,11 @@ START_TEST(a_client_that_half_closes_with_its_request_is_answered)
 			k++) { /* a lone connection is treated more kindly by libmicrohttpd */
 			others[k] = wire_open(port);
 			wire_say(&others[k], GET_OK);
-			expect_status(&others[k], 200);
+			toys_expect(&others[k], 200);
 		}
 		wire_say(&wire, requests[i]);
 		ck_assert_int_eq(shutdown(wire.fd, SHUT_WR), 0);
-		expect_status(&wire, 200);
+		toys_expect(&wire, 200);
 		wire_close(&wire);
 		for (size_t k = 0; k < 4; k++)
 			wire_close(&others[k]);
@@ -286,7 +266,7 @@ START_TEST(gone_is_not_called_once_the_answer_was_given)
 		struct wire wire = wire_open(port);
 
 		wire_say(&wire, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
-		expect_status(&wire, 200);
+		toys_expect(&wire, 200);
 		wire_close(&wire);
 	}
 	toys_wait_destroyed(&toys, 200);
@@ -385,13 +365,13 @@ START_TEST(requests_that_come_just_as_many_at_once_as_the_library_reads_events_a
 		struct wire *blocker = &wires[WIRES - 1 - k]; /* nothing is left to do for it */
 
 		wire_say(blocker, "GET /block HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-		expect_status(blocker, 200);
+		toys_expect(blocker, 200);
 		toys_wait_blocked(&toys);
 		for (size_t i = 0; i < counts[k]; i++)
 			wire_say(&wires[i], GET_OK);
 		toys_unblock(&toys);
 		for (size_t i = 0; i < counts[k]; i++)
-			expect_status(&wires[i], 200);
+			toys_expect(&wires[i], 200);
 	}
 	close_sides(sides);
 }
@@ -413,7 +393,7 @@ START_TEST(two_hundred_hostile_connections_do_not_keep_a_good_client_waiting)
 	}
 	start = clock_us();
 	for (int i = 0; i < 20; i++)
-		check_ask(port, GET_OK, 200);
+		toys_expect_ask(port, GET_OK, 200);
 	ck_assert_uint_lt(clock_us() - start, 5000000);
 	for (int i = 0; i < WIRES; i++)
 		wire_close(&wires[i]);
@@ -421,41 +401,27 @@ START_TEST(two_hundred_hostile_connections_do_not_keep_a_good_client_waiting)
 }
 END_TEST
 
-static Suite *make_suite(void)
-{
-	Suite *suite = suite_create("http_server_time");
-	TCase *tcase = tcase_create("time");
-
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_set_timeout(tcase, 120);
-	tcase_add_test(tcase, headers_that_drip_are_cut_at_the_deadline_although_bytes_keep_coming);
-	tcase_add_test(tcase, a_connection_that_says_nothing_is_cut_at_the_header_deadline);
-	tcase_add_test(tcase, the_header_deadline_of_a_later_request_begins_with_its_request_line);
-	tcase_add_test(tcase, a_body_that_drips_is_cut_at_the_deadline_and_gives_its_memory_back);
-	tcase_add_test(tcase, a_refused_body_that_drips_is_cut_too);
-	tcase_add_test(tcase, an_idle_connection_is_cut_after_the_idle_time);
-	tcase_add_test(tcase, a_client_that_does_not_read_is_reset);
-	tcase_add_test(tcase, a_slow_reader_that_goes_on_reading_gets_the_whole_answer);
-	tcase_add_test(tcase, a_client_that_leaves_while_it_waits_is_noticed_at_once);
-	tcase_add_test(tcase, a_reset_while_waiting_is_noticed_too);
-	tcase_add_test(tcase, a_half_closed_client_counts_as_gone_and_still_reads_its_answer);
-	tcase_add_test(tcase, a_client_that_half_closes_with_its_request_is_answered);
-	tcase_add_test(tcase, gone_is_not_called_once_the_answer_was_given);
-	tcase_add_test(tcase, two_hundred_kept_connections_are_suspended_and_resumed_over_and_over);
-	tcase_add_test(tcase,
-		requests_that_come_just_as_many_at_once_as_the_library_reads_events_are_answered);
-	tcase_add_test(tcase, two_hundred_hostile_connections_do_not_keep_a_good_client_waiting);
-	suite_add_tcase(suite, tcase);
-	return suite;
-}
-
 int main(void)
 {
-	SRunner *runner = srunner_create(make_suite());
-	int failed;
+	TCase *tests = check_case();
 
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_checked_fixture(tests, set_up, tear_down);
+	tcase_add_test(tests, headers_that_drip_are_cut_at_the_deadline_although_bytes_keep_coming);
+	tcase_add_test(tests, a_connection_that_says_nothing_is_cut_at_the_header_deadline);
+	tcase_add_test(tests, the_header_deadline_of_a_later_request_begins_with_its_request_line);
+	tcase_add_test(tests, a_body_that_drips_is_cut_at_the_deadline_and_gives_its_memory_back);
+	tcase_add_test(tests, a_refused_body_that_drips_is_cut_too);
+	tcase_add_test(tests, an_idle_connection_is_cut_after_the_idle_time);
+	tcase_add_test(tests, a_client_that_does_not_read_is_reset);
+	tcase_add_test(tests, a_slow_reader_that_goes_on_reading_gets_the_whole_answer);
+	tcase_add_test(tests, a_client_that_leaves_while_it_waits_is_noticed_at_once);
+	tcase_add_test(tests, a_reset_while_waiting_is_noticed_too);
+	tcase_add_test(tests, a_half_closed_client_counts_as_gone_and_still_reads_its_answer);
+	tcase_add_test(tests, a_client_that_half_closes_with_its_request_is_answered);
+	tcase_add_test(tests, gone_is_not_called_once_the_answer_was_given);
+	tcase_add_test(tests, two_hundred_kept_connections_are_suspended_and_resumed_over_and_over);
+	tcase_add_test(tests,
+		requests_that_come_just_as_many_at_once_as_the_library_reads_events_are_answered);
+	tcase_add_test(tests, two_hundred_hostile_connections_do_not_keep_a_good_client_waiting);
+	return check_run("http_server_time", tests);
 }

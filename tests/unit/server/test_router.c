@@ -1,12 +1,12 @@
 /* test_router.c - which route answers, what Allow says, whose origin may read, and what a request
  * id is. */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/cors.h"
 #include "server/request_id.h"
 #include "server/router.h"
+#include "tests/harness/check_main.h"
 
 static const struct route list = {.method = "GET", .path = "/v1/jobs"},
 			  make = {.method = "POST", .path = "/v1/jobs"},
@@ -118,20 +118,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("router");
-	TCase *tcase = tcase_create("router");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_add_test(tcase, a_route_is_found_by_method_and_path);
-	tcase_add_test(tcase, what_is_nearly_a_path_is_none);
-	tcase_add_test(tcase, another_method_of_a_path_is_told_apart_from_no_path);
-	tcase_add_test(tcase, allow_lists_every_method_of_the_path);
-	tcase_add_test(tcase, a_request_id_is_the_clients_only_where_it_is_harmless);
-	tcase_add_test(tcase, an_origin_may_read_only_where_it_is_listed);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_test(tests, a_route_is_found_by_method_and_path);
+	tcase_add_test(tests, what_is_nearly_a_path_is_none);
+	tcase_add_test(tests, another_method_of_a_path_is_told_apart_from_no_path);
+	tcase_add_test(tests, allow_lists_every_method_of_the_path);
+	tcase_add_test(tests, a_request_id_is_the_clients_only_where_it_is_harmless);
+	tcase_add_test(tests, an_origin_may_read_only_where_it_is_listed);
+	return check_run("router", tests);
 }

@@ -1,11 +1,11 @@
 /* test_signals.c - what the main thread is told. */
-#include <check.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "server/signals.h"
+#include "tests/harness/check_main.h"
 
 static struct signals *make(void)
 {
@@ -70,17 +70,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("signals");
-	TCase *tests = tcase_create("signals");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	TCase *tests = check_case();
 
 	tcase_add_test(tests, each_signal_is_told_once_and_stops_nothing_by_itself);
 	tcase_add_test(tests, a_stop_comes_before_the_timer_and_the_timer_before_idle);
 	tcase_add_test(tests, a_timer_that_was_switched_off_stays_silent);
-	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return check_run("signals", tests);
 }

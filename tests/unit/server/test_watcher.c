@@ -1,5 +1,4 @@
 /* test_watcher.c - clients that leave and connections whose time is up, over socket pairs. */
-#include <check.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -10,6 +9,7 @@
 
 #include "common/clock.h"
 #include "server/watcher.h"
+#include "tests/harness/check_main.h"
 
 enum { CAPACITY = 8, PATIENCE_MS = 20000 };
 
@@ -237,24 +237,16 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("watcher");
-	TCase *tcase = tcase_create("watcher");
-	SRunner *runner = srunner_create(suite);
-	int failed;
+	TCase *tests = check_case();
 
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, connections_are_cut_in_the_order_of_their_deadlines);
-	tcase_add_test(tcase, a_deadline_may_move_both_ways_or_away);
-	tcase_add_test(tcase, a_removed_connection_is_not_cut_although_its_deadline_passes);
-	tcase_add_test(tcase, a_departure_is_told_once_when_the_client_leaves);
-	tcase_add_test(tcase, a_client_that_left_before_is_told_of_when_armed);
-	tcase_add_test(tcase, an_answered_request_has_no_departure);
-	tcase_add_test(tcase, there_is_room_for_so_many_and_room_is_used_again);
-	tcase_add_test(tcase, a_descriptor_that_cannot_be_watched_takes_no_room);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	tcase_add_checked_fixture(tests, set_up, tear_down);
+	tcase_add_test(tests, connections_are_cut_in_the_order_of_their_deadlines);
+	tcase_add_test(tests, a_deadline_may_move_both_ways_or_away);
+	tcase_add_test(tests, a_removed_connection_is_not_cut_although_its_deadline_passes);
+	tcase_add_test(tests, a_departure_is_told_once_when_the_client_leaves);
+	tcase_add_test(tests, a_client_that_left_before_is_told_of_when_armed);
+	tcase_add_test(tests, an_answered_request_has_no_departure);
+	tcase_add_test(tests, there_is_room_for_so_many_and_room_is_used_again);
+	tcase_add_test(tests, a_descriptor_that_cannot_be_watched_takes_no_room);
+	return check_run("watcher", tests);
 }

@@ -1,0 +1,31 @@
+# deb.cmake - `make deb`: the Debian package, of what is installed.
+set(debian ${PROJECT_SOURCE_DIR}/packaging/debian)
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME batchgate)
+set(CPACK_PACKAGE_VENDOR "The batchgate authors")
+set(BATCHGATE_CONTACT "The batchgate authors <batchgate@example.invalid>" CACHE STRING "the maintainer of the package")
+set(CPACK_PACKAGE_CONTACT ${BATCHGATE_CONTACT})
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "many HTTP calls in one request")
+set(CPACK_PACKAGE_DESCRIPTION
+	"A daemon that takes a batch of items as JSON and makes each of them an HTTP\ncall, on a bounded pool. The answers come back in the order of the items;\none slow or broken item does not hurt the others.")
+set(CPACK_STRIP_FILES ON)
+set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS ${CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS})
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
+set(CPACK_DEBIAN_PACKAGE_SECTION net)
+set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+# kill(1) for the unit's ExecReload; sysusers for the maintainer scripts.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS
+	"ca-certificates, procps, systemd | systemd-standalone-sysusers | opensysusers")
+set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
+	"${debian}/postinst;${debian}/prerm;${debian}/postrm;${debian}/conffiles")
+string(TIMESTAMP debian_date "%a, %d %b %Y %H:%M:%S +0000" UTC)
+configure_file(${debian}/changelog.in ${made}/changelog.Debian @ONLY)
+set(BATCHGATE_DEBIAN_CHANGELOG ${made}/changelog.Debian)
+configure_file(${PROJECT_SOURCE_DIR}/cmake/deb_changelog.cmake.in ${made}/deb_changelog.cmake @ONLY)
+set(CPACK_PRE_BUILD_SCRIPTS ${made}/deb_changelog.cmake)
+include(CPack)
