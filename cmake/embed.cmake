@@ -6,6 +6,8 @@
 #
 # Run as a script (cmake -P) it writes the C file; included, it defines the function.
 if(CMAKE_SCRIPT_MODE_FILE)
+	cmake_path(GET EMBED_TO PARENT_PATH folder)
+	file(MAKE_DIRECTORY ${folder}) # Ninja does so itself; make does not, and OUTPUT_FILE needs it
 	if(EMBED_GZIP)
 		execute_process(COMMAND gzip -9nc "${EMBED_FROM}" OUTPUT_FILE "${EMBED_TO}.gz" COMMAND_ERROR_IS_FATAL ANY)
 		set(EMBED_FROM "${EMBED_TO}.gz")

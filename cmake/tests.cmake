@@ -159,7 +159,7 @@ if(TARGET batchgate)
 	endforeach()
 endif()
 
-# rules: what matters about the source and its symbols; how test.sh tells what failed.
+# rules: what matters about the source and its symbols; how test.sh tells what failed; files in the build.
 set(rules ${PROJECT_SOURCE_DIR}/tests/rules/rules.py)
 if(EXISTS ${rules})
 	foreach(rule includes libraries banned guards first-lines sizes columns shared leftovers names)
@@ -169,7 +169,8 @@ if(EXISTS ${rules})
 	add_test(NAME rules/symbols COMMAND ${python} ${rules} symbols ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
 	add_test(NAME rules/self-test COMMAND ${python} ${PROJECT_SOURCE_DIR}/tests/rules/test_rules.py)
 	add_test(NAME rules/results COMMAND ${python} ${PROJECT_SOURCE_DIR}/tests/rules/test_results.py)
-	set_tests_properties(rules/symbols rules/self-test rules/results PROPERTIES LABELS rules TIMEOUT 60
+	add_test(NAME rules/embed COMMAND ${python} ${PROJECT_SOURCE_DIR}/tests/rules/test_embed.py)
+	set_tests_properties(rules/symbols rules/self-test rules/results rules/embed PROPERTIES LABELS rules TIMEOUT 60
 		ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 endif()
 
