@@ -70,15 +70,16 @@ static void fail(struct loop *loop, const char *where, const char *what)
 static void stop(struct loop *loop)
 {
 	struct run *run = loop->run;
+	bool told = loop->phase >= DRAINING || run->flags.quiet;
 
-	if (loop->phase < DRAINING && !run->flags.quiet) {
-		fprintf(stderr,
-			"%sbatchgate run: stopping: the calls that have begun finish; once more "
-			"aborts them\n",
-			run->bar.columns ? "\n" : "");
-		run->bar.columns = 0;
-	}
-	drain(loop);
+	drain(loop); /* before it is said: nobody who does not read holds it up */
+	if (told)
+		return;
+	fprintf(stderr,
+		"%sbatchgate run: stopping: the calls that have begun finish; once more aborts "
+		"them\n",
+		run->bar.columns ? "\n" : "");
+	run->bar.columns = 0;
 }
 
 static void react(struct loop *loop)

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # ctest: cost=13
 """batchgate run: what it writes and in which order, who may stop it, and how it ends."""
+import contextlib
+import fcntl
 import json
 import os
 import select
@@ -175,6 +177,28 @@ class Output(runs.Case):
         self.assertEqual([r["id"] for r in results], [1])
         self.assertEqual((results[0]["error"]["code"], results[0]["error"]["sent"]), ("cancelled", True))
         self.assertIn("the run was stopped", results[0]["error"]["message"])
+
+    def test_it_stops_before_it_says_so(self):
+        ours, theirs = os.pipe()
+        fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 1 << 20)  # as large as the run makes it itself
+        os.set_blocking(theirs, False)
+        with contextlib.suppress(BlockingIOError):
+            while os.write(theirs, bytes(4096)):
+                pass
+        os.set_blocking(theirs, True)
+        path = self.lines([{"url": self.fault.url("/gate", key="said")} for _ in range(40)])
+        child = self.start(path, "--output", self.out, "--concurrency=4", stderr=theirs)
+        os.close(theirs)
+        with open(ours, "rb") as err:
+            world.wait_for("four calls", lambda: self.fault.hits("/gate") == 4)
+            child.send_signal(signal.SIGINT)
+            world.settled(lambda: world.cpu_of(child.pid))  # it waits for somebody who reads
+            self.fault.open("said")
+            self.assertEqual(world.settled(lambda: self.fault.hits("/gate")), 4)
+            said = err.read().lstrip(b"\0").decode()
+        self.assertEqual(child.wait(world.WAIT), 130, said)
+        self.assertIn("stopping: the calls that have begun finish", said)
+        self.assertEqual(len(runs.lines_of(self.read())), 4)
 
     def test_a_batch_has_no_clock_unless_it_is_given(self):
         items = [{"url": self.fault.url("/sleep", ms=400)}] + [{"url": self.fault.url("/stall")}] * 5
