@@ -22,6 +22,10 @@ class WithoutPause(attacks.Floods):
         version = next(e["libcurl"] for e in self.server.events() if "libcurl" in e)
         return not version.startswith("7.")
 
+    def memory(self):
+        """libcurl 8 reads up to 10 MiB at once of a connection over HTTP/2, and keeps the room until that is closed."""
+        return super().memory() + (attacks.ATTACKERS * 10 * attacks.MIB if self.returns() else 0)
+
     def flooded(self, make, first=lambda stream: b"", **options):
         results = super().flooded(make, first, **options)
         for result in results:
