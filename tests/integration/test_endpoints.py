@@ -126,10 +126,14 @@ class Results(endpoints.Case):
         self.assertEqual(fine["result"], {"a": 1})
 
     def test_metrics_and_log_lines_name_the_endpoint(self):
+        def batches():
+            return self.server.metrics().total("batchgate_batches_total")
+        world.settled(batches)  # a batch is counted behind its answer
         before = self.server.metrics()
         self.send("echo", [1], headers={"X-Request-Id": "for-the-log"})
         self.send("echo", 1)
         self.send("made-up", [1])
+        world.wait_for("them to be counted", lambda: batches() == before.total("batchgate_batches_total") + 3)
         after = self.server.metrics()
         for name, status, more in (("echo", "200", 1), ("echo", "400", 1), ("other", "404", 1), ("made-up", "404", 0)):
             labels = {"endpoint": name, "status": status}
